@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: language mode 6 comes from the tools version, warnings never pass.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// A Swift library target. Tests live in `Tests/<name>Tests`.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// A process of the product: a thin `main` in `Sources/<name>`.
+func process(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func system(_ name: String, pkgConfig: String, apt: String) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+/// What every process is made of.
+let service: [Target.Dependency] = [
+  "CRMCore", "CRMMessaging", "CRMStore", "HTTP", "JSON", "Kafka", "Mongo", "Runtime", "ServiceHost",
+]
+
+let package = Package(
+  name: "MiniCRM",
+  products: [
+    .executable(name: "api-gateway", targets: ["APIGateway"]),
+    .executable(name: "job-expander", targets: ["JobExpander"]),
+    .executable(name: "send-worker", targets: ["SendWorker"]),
+    .executable(name: "receipt-aggregator", targets: ["ReceiptAggregator"]),
+    .executable(name: "ingest-worker", targets: ["IngestWorker"]),
+    .executable(name: "vendor-sim", targets: ["VendorSim"]),
+    .executable(name: "devstack", targets: ["DevStack"]),
+    .executable(name: "minicrm-bench", targets: ["Bench"]),
+  ],
+  targets: [
+    // C modules: module maps and static-inline shims, nothing else.
+    system("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
+    system("CMongoC", pkgConfig: "libmongoc-1.0", apt: "libmongoc-dev"),
+    system("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+    system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
+    .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+
+    // Values: pure, no I/O.
+    library("JSON", ["CSimdJSON"]),
+    library("BSON"),
+    library("Crypto", ["CCrypto"]),
+
+    // One wrapper each: the only importer of its C module; knows nothing of campaigns.
+    library("Runtime", ["JSON"]),
+    library("Kafka", ["CRdKafka", "Runtime"]),
+    library("Mongo", ["BSON", "CMongoC", "Runtime"]),
+    library("HTTP", ["CCurl", "CMicroHTTPD", "Runtime"]),
+    library("ServiceHost", ["HTTP", "JSON", "Kafka", "Mongo", "Runtime"]),
+
+    // The domain.
+    library("CRMCore", ["BSON", "Crypto", "JSON"]),
+    library("CRMStore", ["BSON", "CRMCore", "Mongo", "Runtime"]),
+    library("CRMMessaging", ["CRMCore", "JSON", "Kafka", "Runtime"]),
+
+    // The processes.
+    process("APIGateway", service + ["BSON", "Crypto"]),
+    process("JobExpander", service),
+    process("SendWorker", service),
+    process("ReceiptAggregator", service),
+    process("IngestWorker", service),
+    process("VendorSim", ["Crypto", "HTTP", "JSON", "Runtime", "ServiceHost"]),
+    process("DevStack", ["CRMCore", "CRMMessaging", "HTTP", "JSON", "Kafka", "Runtime"]),
+    process("Bench", service),
+
+    tests("JSONTests", ["JSON"]),
+    tests("BSONTests", ["BSON"]),
+    tests("CryptoTests", ["Crypto"]),
+    tests("RuntimeTests", ["JSON", "Runtime"]),
+    tests("KafkaTests", ["Kafka", "Runtime"]),
+    tests("MongoTests", ["BSON", "Mongo", "Runtime"]),
+    tests("HTTPTests", ["HTTP", "Runtime"]),
+    tests("CRMCoreTests", ["BSON", "CRMCore", "JSON"]),
+    tests("CRMMessagingTests", ["CRMCore", "CRMMessaging", "JSON", "Kafka"]),
+    tests("IntegrationTests", ["BSON", "CRMCore", "CRMMessaging", "CRMStore", "JSON", "Kafka", "Mongo", "Runtime"]),
+    tests("EndToEndTests", ["CRMCore", "HTTP", "JSON", "Kafka", "Runtime"]),
+  ],
+  cxxLanguageStandard: .cxx17
+)
