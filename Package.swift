@@ -24,7 +24,8 @@ func system(_ name: String, pkgConfig: String, apt: String) -> Target {
 
 /// What every process is made of.
 let service: [Target.Dependency] = [
-  "CRMCore", "CRMMessaging", "CRMStore", "HTTP", "JSON", "Kafka", "Mongo", "Runtime", "ServiceHost",
+  "BSON", "CivilTime", "CRMCore", "CRMMessaging", "CRMStore", "Crypto", "HTTP", "JSON", "Kafka", "Mongo", "Runtime",
+  "ServiceHost",
 ]
 
 let package = Package(
@@ -51,41 +52,45 @@ let package = Package(
     // Values: pure, no I/O.
     library("JSON", ["CSimdJSON"]),
     library("BSON"),
+    library("CivilTime"),
     library("Crypto", ["CCrypto"]),
 
     // One wrapper each: the only importer of its C module; knows nothing of campaigns.
-    library("Runtime", ["JSON"]),
+    library("Runtime", ["CivilTime", "JSON"]),
     library("Kafka", ["CRdKafka", "Runtime"]),
     library("Mongo", ["BSON", "CMongoC", "Runtime"]),
     library("HTTP", ["CCurl", "CMicroHTTPD", "Runtime"]),
-    library("ServiceHost", ["HTTP", "JSON", "Kafka", "Mongo", "Runtime"]),
+    library("ServiceHost", ["BSON", "CivilTime", "CRMMessaging", "CRMStore", "HTTP", "JSON", "Kafka", "Mongo", "Runtime"]),
 
     // The domain.
-    library("CRMCore", ["BSON", "Crypto", "JSON"]),
-    library("CRMStore", ["BSON", "CRMCore", "Mongo", "Runtime"]),
-    library("CRMMessaging", ["CRMCore", "JSON", "Kafka", "Runtime"]),
+    library("CRMCore", ["BSON", "CivilTime", "Crypto", "JSON"]),
+    library("CRMStore", ["BSON", "CivilTime", "CRMCore", "Crypto", "JSON", "Mongo", "Runtime"]),
+    library("CRMMessaging", ["BSON", "CivilTime", "CRMCore", "Crypto", "JSON", "Kafka", "Runtime"]),
 
     // The processes.
-    process("APIGateway", service + ["BSON", "Crypto"]),
+    process("APIGateway", service),
     process("JobExpander", service),
     process("SendWorker", service),
     process("ReceiptAggregator", service),
     process("IngestWorker", service),
-    process("VendorSim", ["Crypto", "HTTP", "JSON", "Runtime", "ServiceHost"]),
-    process("DevStack", ["CRMCore", "CRMMessaging", "HTTP", "JSON", "Kafka", "Runtime"]),
+    process("VendorSim", service),
+    process("DevStack", service),
     process("Bench", service),
 
     tests("JSONTests", ["JSON"]),
     tests("BSONTests", ["BSON"]),
     tests("CryptoTests", ["Crypto"]),
-    tests("RuntimeTests", ["JSON", "Runtime"]),
+    tests("RuntimeTests", ["CivilTime", "JSON", "Runtime"]),
     tests("KafkaTests", ["Kafka", "Runtime"]),
     tests("MongoTests", ["BSON", "Mongo", "Runtime"]),
     tests("HTTPTests", ["HTTP", "Runtime"]),
-    tests("CRMCoreTests", ["BSON", "CRMCore", "JSON"]),
+    tests("CivilTimeTests", ["CivilTime"]),
+    tests("CRMCoreTests", ["BSON", "CivilTime", "CRMCore", "Crypto", "JSON"]),
     tests("CRMMessagingTests", ["CRMCore", "CRMMessaging", "JSON", "Kafka"]),
-    tests("IntegrationTests", ["BSON", "CRMCore", "CRMMessaging", "CRMStore", "JSON", "Kafka", "Mongo", "Runtime"]),
-    tests("EndToEndTests", ["CRMCore", "HTTP", "JSON", "Kafka", "Runtime"]),
+    tests(
+      "IntegrationTests",
+      service),
+    tests("EndToEndTests", service),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,47 @@
+# MiniCRM: everything a developer types. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help doctor build test lint format demo up down status bench examples clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make demo LEADS=file.csv ORDERS=file.csv      your own customers;  KEEP=1 leaves the stack running"
+	@echo "  make up SEND_WORKERS=4 EXPANDERS=2 AGGREGATORS=2 INGEST_WORKERS=2 GATEWAYS=2      replicas"
+	@echo "  MONGODB_URI, KAFKA_BROKERS, KAFKA_HOME in the environment choose the servers"
+
+doctor: ## install what this machine lacks
+	@scripts/doctor.sh
+
+build: ## build everything, tests included
+	@scripts/doctor.sh --quiet
+	swift build --build-tests
+
+test: ## run every test (sets itself up); ARGS='--filter X' for some
+	@scripts/test.sh $(ARGS)
+
+lint: ## formatting, imports, scripts, compose file
+	@scripts/lint.sh
+
+format: ## format the Swift sources in place
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+demo: ## a whole campaign, from CSV to receipts, on one machine
+	@scripts/stack.sh demo --leads "$(or $(LEADS),examples/leads.csv)" --orders "$(or $(ORDERS),examples/orders.csv)"
+
+up: ## start the stack and leave it running (.stack/env tells clients where)
+	@scripts/stack.sh up --detach
+
+down: ## stop what `make up` started
+	@scripts/stack.sh down
+
+status: ## what runs, and whether it is ready
+	@scripts/stack.sh status
+
+bench: ## measure end to end; ARGS='...' for the benchmark
+	@scripts/bench.sh $(ARGS)
+
+examples: ## make examples/*.csv anew
+	@python3 scripts/make-examples.py
+
+clean: ## remove build products; servers and their data stay
+	swift package clean

@@ -1,0 +1,19 @@
+/// A request method. Methods are case-sensitive tokens (RFC 9110, section 9.1).
+public struct HTTPMethod: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+  public let rawValue: String
+
+  public init(rawValue: String) { self.rawValue = rawValue }
+
+  public var description: String { rawValue }
+
+  public static let get = HTTPMethod(rawValue: "GET")
+  public static let head = HTTPMethod(rawValue: "HEAD")
+  public static let post = HTTPMethod(rawValue: "POST")
+  public static let put = HTTPMethod(rawValue: "PUT")
+  public static let patch = HTTPMethod(rawValue: "PATCH")
+  public static let delete = HTTPMethod(rawValue: "DELETE")
+  public static let options = HTTPMethod(rawValue: "OPTIONS")
+
+  /// Whether a repetition cannot change anything on the server (RFC 9110, section 9.2.1).
+  public var isSafe: Bool { self == .get || self == .head || self == .options }
+}

@@ -1,0 +1,121 @@
+import Runtime
+
+/// Every setting of every process, declared once.
+///
+/// `ProcessDefinition.settings` says which process reads which; `--help`, the configuration reference and the example
+/// environment file are made from these declarations.
+public enum CRMSettings {
+  // MARK: Every process
+
+  /// Each process has its own default; see `port(default:)`.
+  public static func port(default fallback: Int) -> Setting<Int> {
+    .int("PORT", default: fallback, in: 0...65_535, "Port that the process listens on; 0 picks a free one.")
+  }
+
+  public static let host = Setting.text("HOST", default: "0.0.0.0", "Address that the process listens on.")
+  public static let logLevel = Setting.text(
+    "LOG_LEVEL", default: "info", oneOf: LogLevel.allCases.map(\.rawValue), "Least severe log line that is written.")
+  public static let mongodbURI = Setting.url(
+    "MONGODB_URI", default: "mongodb://localhost:27017/?replicaSet=rs0", schemes: ["mongodb", "mongodb+srv"],
+    "MongoDB connection string; a replica set, since transactions are used.")
+  public static let mongodbDatabase = Setting.text("MONGODB_DB_NAME", default: "mini_crm", "MongoDB database.")
+  public static let mongodbPool = Setting.int(
+    "MONGODB_POOL_SIZE", default: 12, in: 1...256, "Connections, and threads that use them, per process.")
+  public static let kafkaBrokers = Setting.text(
+    "KAFKA_BROKERS", default: "localhost:19092", "Kafka bootstrap servers, comma-separated host:port.")
+  public static let kafkaClientID = Setting.text(
+    "KAFKA_CLIENT_ID", default: "minicrm", "Client id shown in the broker's logs; the process name is appended.")
+  public static let kafkaGroupID = Setting.text(
+    "KAFKA_GROUP_ID", default: "minicrm", "Prefix of the consumer groups; the process name is appended.")
+  public static let topicPartitions = Setting.int(
+    "KAFKA_TOPIC_PARTITIONS", default: 12, in: 1...512, "Partitions of a topic that is created at start.")
+  public static let topicReplication = Setting.int(
+    "KAFKA_TOPIC_REPLICATION", default: 1, in: 1...7, "Replicas of a topic that is created at start.")
+
+  /// What every process declares, beside its port.
+  public static var common: [@Sendable (inout Settings) -> Void] {
+    [
+      { $0.declare(host) }, { $0.declare(logLevel) }, { $0.declare(mongodbURI) }, { $0.declare(mongodbDatabase) },
+      { $0.declare(mongodbPool) }, { $0.declare(kafkaBrokers) }, { $0.declare(kafkaClientID) },
+      { $0.declare(kafkaGroupID) }, { $0.declare(topicPartitions) }, { $0.declare(topicReplication) },
+    ]
+  }
+
+  // MARK: Gateway
+
+  public static let webhookSecrets = Setting.list(
+    "RECEIPT_WEBHOOK_SECRET", default: nil, isSecret: true,
+    "Secrets of delivery receipts, `whsec_` and base64, comma-separated; the first one signs."
+  ) { $0.hasPrefix("whsec_") ? nil : "each secret begins with whsec_" }
+  public static let idempotencyTTL = Setting.int(
+    "IDEMPOTENCY_TTL_S", default: 86_400, in: 60...2_592_000, "Seconds for which an Idempotency-Key is remembered.")
+  public static let handlerTimeout = Setting.int(
+    "HANDLER_TIMEOUT_S", default: 30, in: 1...600, "Seconds after which a request is answered 503.")
+  public static let corsOrigins = Setting.list(
+    "CORS_ORIGINS", default: "http://localhost:3000", "Origins that browsers may call from; `*` for any.")
+  public static let baseCurrency = Setting.text(
+    "BASE_CURRENCY", default: "USD", "ISO 4217 code in which money is summed and compared.")
+  public static let previewTimeout = Setting.int(
+    "PREVIEW_TIMEOUT_MS", default: 10_000, in: 100...300_000, "Milliseconds that a segment's preview may take.")
+
+  // MARK: Expander
+
+  public static let chunkSize = Setting.int(
+    "CHUNK_SIZE", default: 1000, in: 1...1000, "Leads in a chunk of the frozen audience.")
+  public static let chunkConcurrency = Setting.int(
+    "CHUNK_CONCURRENCY", default: 3, in: 1...64, "Chunks that one job-expander expands at once.")
+  public static let sendLagLimit = Setting.int(
+    "SEND_LAG_LIMIT", default: 50_000, in: 1000...100_000_000,
+    "Unsent records on campaign.send_jobs above which expansion waits.")
+  public static let sweepInterval = Setting.int(
+    "SWEEP_INTERVAL_MS", default: 1000, in: 50...600_000, "Milliseconds between two sweeps for work that got lost.")
+  public static let sweepAfter = Setting.int(
+    "SWEEP_AFTER_S", default: 60, in: 1...86_400,
+    "Seconds without progress after which a launch, a chunk or a send is published again.")
+  public static let launchLease = Setting.int(
+    "LAUNCH_LEASE_S", default: 15, in: 1...600, "Seconds for which one job-expander owns the freezing of an audience.")
+
+  // MARK: Sender
+
+  public static let vendorURL = Setting.url(
+    "VENDOR_SIMULATOR_URL", default: "http://localhost:3001", schemes: ["http", "https"], "Base URL of the simulator.")
+  public static let rateLimit = Setting.int(
+    "RATE_LIMIT_PER_MINUTE", default: 0, in: 0...10_000_000, "Messages a minute and channel, over all replicas; 0: none.")
+  public static let sendConcurrency = Setting.int(
+    "SEND_CONCURRENCY", default: 128, in: 1...4096, "Vendor calls that one send-worker has in flight.")
+  public static let sendBatch = Setting.int(
+    "SEND_BATCH", default: 500, in: 1...1000, "Sends that are claimed in one round trip at most.")
+  public static let sendTimeout = Setting.int(
+    "SEND_TIMEOUT_MS", default: 10_000, in: 100...120_000, "Milliseconds for one vendor call.")
+  public static let claimLease = Setting.int(
+    "CLAIM_LEASE_S", default: 60, in: 2...3600,
+    "Seconds after which a claimed send without outcome counts as UNKNOWN; above twice the vendor call's time.")
+  public static let maxAttempts = Setting.int(
+    "SEND_MAX_ATTEMPTS", default: 5, in: 1...20, "Vendor calls for one send before it is FAILED.")
+  public static let retryBase = Setting.int(
+    "RETRY_BASE_MS", default: 500, in: 1...600_000, "Base of the retries' exponential backoff, in milliseconds.")
+  public static let retryCap = Setting.int(
+    "RETRY_CAP_MS", default: 60_000, in: 1...86_400_000, "Longest wait between two attempts, in milliseconds.")
+  public static let unknownDeadline = Setting.int(
+    "UNKNOWN_DEADLINE_S", default: 900, in: 1...604_800,
+    "Seconds after which an UNKNOWN send follows the campaign's delivery policy.")
+
+  // MARK: Aggregator and importer
+
+  public static let mergeBatch = Setting.int(
+    "MERGE_BATCH", default: 1000, in: 1...5000, "Outcomes and receipts merged in one transaction at most.")
+  public static let mergeLinger = Setting.int(
+    "MERGE_LINGER_MS", default: 150, in: 0...5000, "Milliseconds to wait for a merge's batch to fill.")
+  public static let ingestBatch = Setting.int(
+    "INGEST_BATCH", default: 1000, in: 1...5000, "Rows imported in one round trip at most.")
+
+  // MARK: Simulator
+
+  public static let ledgerPath = Setting.text(
+    "LEDGER_PATH", default: "vendor-ledger.ndjson", "File of the simulator's ledger.")
+  public static let receiptURL = Setting.url(
+    "RECEIPT_URL", default: "http://localhost:3000/api/v1/delivery/receipt", schemes: ["http", "https"],
+    "Where the simulator sends receipts when a message names no callback_url.")
+  public static let receiptConcurrency = Setting.int(
+    "RECEIPT_CONCURRENCY", default: 128, in: 1...4096, "Receipts that the simulator has in flight.")
+}

@@ -1,0 +1,69 @@
+import CivilTime
+import JSON
+import Synchronization
+
+/// What a process knows of its dependencies and of itself; `/health` and `/ready` read it and never wait.
+public final class HealthBoard: Sendable {
+  public enum Dependency: String, CaseIterable, Sendable {
+    case database, kafka
+  }
+
+  private struct State {
+    var connected: [Dependency: Bool] = [:]
+    var problems: [Dependency: String] = [:]
+    var takesWork = false
+    var stopping = false
+  }
+
+  private let state = Mutex(State())
+
+  public init() {}
+
+  /// Records what the last check of a dependency found; returns whether that differs from the check before.
+  @discardableResult
+  public func report(_ dependency: Dependency, problem: String?) -> Bool {
+    state.withLock { state in
+      let connected = problem == nil
+      let changed = state.connected[dependency] != connected
+      state.connected[dependency] = connected
+      state.problems[dependency] = problem
+      return changed
+    }
+  }
+
+  public func isConnected(_ dependency: Dependency) -> Bool { state.withLock { $0.connected[dependency] ?? false } }
+
+  /// The process has started all its parts.
+  public func takeWork() { state.withLock { $0.takesWork = true } }
+
+  /// The process is on its way out; it will not be ready again.
+  public func leave() { state.withLock { $0.stopping = true } }
+
+  /// Ready: every dependency answers, all parts run, and the process is not stopping.
+  public var isReady: Bool {
+    state.withLock { state in
+      state.takesWork && !state.stopping && Dependency.allCases.allSatisfy { state.connected[$0] == true }
+    }
+  }
+
+  /// `{"database":"connected","kafka":"disconnected"}`
+  public var services: JSONValue {
+    state.withLock { state in
+      var object = JSONObject()
+      for dependency in Dependency.allCases {
+        object[dependency.rawValue] = .string(state.connected[dependency] == true ? "connected" : "disconnected")
+      }
+      return .object(object)
+    }
+  }
+
+  /// What is wrong, by dependency; empty when all answer.
+  public var problems: JSONValue {
+    state.withLock { state in
+      var object = JSONObject()
+      for (dependency, problem) in state.problems { object[dependency.rawValue] = .string(problem) }
+      if state.stopping { object["process"] = "stopping" } else if !state.takesWork { object["process"] = "starting" }
+      return .object(object)
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import CRMMessaging
+import CRMStore
+import CivilTime
+import Foundation
+import JSON
+import Kafka
+import Mongo
+import Runtime
+
+/// What the parts of a process are built from.
+public struct ServiceContext: Sendable {
+  public let definition: ProcessDefinition
+  public let settings: Settings
+  public let log: Logger
+  public let clock: any WallClock
+  public let metrics: MetricsRegistry
+  public let instruments: Instruments
+  public let health: HealthBoard
+  /// Distinguishes replicas: host, process id and a random part. Owner of leases.
+  public let instanceID: String
+  public let startedAt: Timestamp
+  /// Nil for a process that does not use MongoDB.
+  public let database: MongoClient?
+  /// Nil for a process that does not use Kafka.
+  public let messaging: Messaging?
+
+  /// The producer and the administration client of a process.
+  public struct Messaging: Sendable {
+    public let producer: KafkaProducer
+    public let admin: KafkaAdmin
+  }
+
+  public init(definition: ProcessDefinition, settings: Settings) throws {
+    self.definition = definition
+    self.settings = settings
+    clock = SystemClock()
+    startedAt = clock.now()
+    let log = Logger(service: definition.name, level: LogLevel(rawValue: settings[CRMSettings.logLevel]) ?? .info)
+    self.log = log
+    metrics = MetricsRegistry()
+    instruments = Instruments(metrics, process: definition.name)
+    health = HealthBoard()
+    instanceID =
+      "\(ProcessInfo.processInfo.hostName)/\(ProcessInfo.processInfo.processIdentifier)/"
+      + String(UInt32.random(in: 0...UInt32.max), radix: 16)
+    if definition.usesDatabase {
+      var configuration = MongoClient.Configuration(
+        uri: settings[CRMSettings.mongodbURI], database: settings[CRMSettings.mongodbDatabase])
+      configuration.poolSize = settings[CRMSettings.mongodbPool]
+      configuration.applicationName = definition.name
+      database = try MongoClient(configuration)
+    } else {
+      database = nil
+      health.report(.database, problem: nil)
+    }
+    if definition.usesKafka {
+      let clientID = "\(settings[CRMSettings.kafkaClientID])-\(definition.name)"
+      let brokers = settings[CRMSettings.kafkaBrokers]
+      let kafkaLog: KafkaLog = { level, facility, message in
+        let fields: KeyValuePairs<String, JSONValue> = ["facility": .string(facility)]
+        level == .error ? log.warning("kafka: \(message)", fields) : log.debug("kafka: \(message)", fields)
+      }
+      messaging = Messaging(
+        producer: try KafkaProducer(KafkaProducerConfiguration(brokers: brokers, clientID: clientID), log: kafkaLog),
+        admin: try KafkaAdmin(KafkaAdminConfiguration(brokers: brokers, clientID: clientID), log: kafkaLog))
+    } else {
+      messaging = nil
+      health.report(.kafka, problem: nil)
+    }
+  }
+
+  /// The process's consumer group.
+  public var groupID: String { "\(settings[CRMSettings.kafkaGroupID])-\(definition.name)" }
+
+  /// The collections of the product.
+  ///
+  /// A process that declares that it uses no database must not ask for them.
+  public var store: Store {
+    guard let database else { preconditionFailure("\(definition.name) declares that it uses no database") }
+    return Store(mongo: database, clock: clock)
+  }
+
+  public var kafka: Messaging {
+    guard let messaging else { preconditionFailure("\(definition.name) declares that it uses no Kafka") }
+    return messaging
+  }
+
+  public var deadLetters: DeadLetterPublisher {
+    DeadLetterPublisher(producer: kafka.producer, group: groupID, clock: clock)
+  }
+
+  /// A consumer of some topics in the process's group.
+  ///
+  /// - Parameter highWater: records taken and not completed above which the partitions are paused.
+  public func consumer(of topics: [Topic], highWater: Int) throws -> KafkaConsumer {
+    let log = self.log
+    var configuration = KafkaConsumerConfiguration(
+      brokers: settings[CRMSettings.kafkaBrokers], groupID: groupID,
+      clientID: "\(settings[CRMSettings.kafkaClientID])-\(definition.name)", topics: topics.map(\.name))
+    configuration.highWater = highWater
+    return try KafkaConsumer(configuration) { level, facility, message in
+      let fields: KeyValuePairs<String, JSONValue> = ["facility": .string(facility)]
+      level == .error ? log.warning("kafka: \(message)", fields) : log.debug("kafka: \(message)", fields)
+    }
+  }
+}
