@@ -106,7 +106,7 @@ extension Store {
         required: ["campaign_id", "run_id", "lead_id", "channel", "status", "rank", "attempt"],
         [
           "campaign_id": ["bsonType": "objectId"], "run_id": ["bsonType": "binData"],
-          "lead_id": ["bsonType": "objectId"], "status": ["bsonType": "string"], "rank": ["bsonType": "int"],
+          "lead_id": ["bsonType": "objectId"], "status": ["bsonType": "string"], "rank": ["bsonType": "number"],
         ]),
       indexes: [
         IndexModel(keys: ["run_id": 1, "_id": 1], name: "run"),

@@ -10,10 +10,13 @@ import Runtime
 public struct Store: Sendable {
   public let mongo: MongoClient
   public let clock: any WallClock
+  /// Which of a run's counter documents this process adds to.
+  let statsSlot: Int
 
   public init(mongo: MongoClient, clock: any WallClock) {
     self.mongo = mongo
     self.clock = clock
+    statsSlot = Int.random(in: 0..<RunStats.slots)
   }
 }
 

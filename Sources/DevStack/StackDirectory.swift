@@ -32,15 +32,19 @@ struct StackDirectory: Sendable {
     try? files.removeItem(at: brokerAddress)
   }
 
-  /// Removes all of it: data, logs, everything.
+  /// Removes the data and logs of earlier stacks; the process table, and whatever else lies here, stays.
   func erase() throws {
-    guard FileManager.default.fileExists(atPath: root.path) else { return }
-    try FileManager.default.removeItem(at: root)
+    for entry in [env, logs, mongo, kafka, brokerAddress, ledger]
+    where FileManager.default.fileExists(atPath: entry.path) {
+      try FileManager.default.removeItem(at: entry)
+    }
   }
 
   /// The last lines of a process's log, for an error message.
   func tail(_ name: String, lines: Int = 8) -> String {
-    guard let text = try? String(contentsOf: log(name), encoding: .utf8), !text.isEmpty else { return "(its log is empty)" }
+    guard let text = try? String(contentsOf: log(name), encoding: .utf8), !text.isEmpty else {
+      return "(its log is empty)"
+    }
     return text.split(separator: "\n").suffix(lines).map { "  \($0.prefix(400))" }.joined(separator: "\n")
   }
 

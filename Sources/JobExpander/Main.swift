@@ -1,4 +1,36 @@
+import CRMMessaging
+import Runtime
+import ServiceHost
+
+/// Freezes audiences, expands them into sends, and takes up what got lost on the way.
 @main
-struct Main {
-  static func main() async {}
+struct JobExpander {
+  static let definition = ProcessDefinition(
+    name: "job-expander", summary: "freezes a campaign's audience and publishes its sends", defaultPort: 3004
+  ) { settings in
+    settings.declare(CRMSettings.chunkSize)
+    settings.declare(CRMSettings.chunkConcurrency)
+    settings.declare(CRMSettings.sendLagLimit)
+    settings.declare(CRMSettings.launchLease)
+    settings.declare(CRMSettings.claimLease)
+    settings.declare(CRMSettings.sweepInterval)
+    settings.declare(CRMSettings.sweepAfter)
+  }
+
+  static func main() async {
+    await ServiceMain.run(definition) { context in
+      let backPressure = SendBackPressure(context)
+      let publisher = JobPublisher(context)
+      let jobs = CampaignJobHandler(
+        freezer: Freezer(context, publisher), expander: ChunkExpander(context, publisher, backPressure),
+        store: context.store, publisher: publisher)
+      let loop = ConsumerLoop(
+        name: "campaign-jobs",
+        consumer: try context.consumer(of: [.campaignJobs], highWater: 64),
+        .init(batch: 1, concurrency: context.settings[CRMSettings.chunkConcurrency] + 1),
+        deadLetters: context.deadLetters, metrics: context.instruments.consumer("campaign-jobs"), log: context.log,
+        decode: CampaignJobHandler.decode, handle: jobs.handle)
+      return [backPressure, loop, Sweeper(context, publisher, backPressure)]
+    }
+  }
 }

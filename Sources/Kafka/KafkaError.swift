@@ -37,6 +37,13 @@ public struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
   /// A sentence for people.
   public let message: String
 
+  public init(kind: Kind, code: Int32, name: String, message: String) {
+    self.kind = kind
+    self.code = code
+    self.name = name
+    self.message = message
+  }
+
   /// True when the client that reported the error must be replaced.
   public var isFatal: Bool { kind == .fatal }
 

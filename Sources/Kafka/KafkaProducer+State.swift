@@ -39,6 +39,14 @@ struct DeliveryTable<Waiter> {
     var deliveries: [Delivery]
     var remaining: Int
     var waiter: Waiter?
+
+    /// True when this outcome completes the batch.
+    mutating func settle(_ index: Int, _ delivery: Delivery) -> Bool {
+      guard deliveries.indices.contains(index), deliveries[index] == .pending else { return false }
+      deliveries[index] = delivery
+      remaining -= 1
+      return remaining == 0
+    }
   }
 
   private var batches: [UInt64: Batch] = [:]
@@ -83,16 +91,3 @@ struct DeliveryTable<Waiter> {
     return finished
   }
 }
-
-extension DeliveryTable.Batch {
-  /// True when this outcome completes the batch.
-  fileprivate mutating func settle(_ index: Int, _ delivery: Delivery) -> Bool {
-    guard deliveries.indices.contains(index), deliveries[index] == .pending else { return false }
-    deliveries[index] = delivery
-    remaining -= 1
-    return remaining == 0
-  }
-}
-
-extension DeliveryTable: Sendable where Waiter: Sendable {}
-extension DeliveryTable.Batch: Sendable where Waiter: Sendable {}

@@ -44,6 +44,12 @@ public struct DeliveryReport: Sendable, Hashable {
   public let topic: String
   public let partition: Int32
   public let offset: Int64
+
+  public init(topic: String, partition: Int32, offset: Int64) {
+    self.topic = topic
+    self.partition = partition
+    self.offset = offset
+  }
 }
 
 /// A partition of a topic.

@@ -78,7 +78,7 @@ final class ProducerCore: Sendable {
   private func enqueue(_ records: [KafkaRecord], from start: Int, batch: UInt64) -> Int {
     var refused: [(DeliveryID, Delivery)] = []
     var next = start
-    let entered = withClient { client in
+    let entered: Void? = withClient { client in
       var topic: (name: String, handle: OpaquePointer)?
       while next < records.count {
         let record = records[next]

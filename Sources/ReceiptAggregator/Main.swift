@@ -1,4 +1,36 @@
+import CRMMessaging
+import Runtime
+import ServiceHost
+
+/// Merges send outcomes and vendor receipts into the log and the statistics, and files dead letters.
 @main
-struct Main {
-  static func main() async {}
+struct ReceiptAggregator {
+  static let definition = ProcessDefinition(
+    name: "receipt-aggregator", summary: "merges outcomes and receipts into the log and the statistics",
+    defaultPort: 3006
+  ) { settings in
+    settings.declare(CRMSettings.mergeBatch)
+    settings.declare(CRMSettings.mergeLinger)
+  }
+
+  static func main() async {
+    await ServiceMain.run(definition) { context in
+      let batch = context.settings[CRMSettings.mergeBatch]
+      let merger = Merger(context)
+      let merge = ConsumerLoop(
+        name: "receipts",
+        consumer: try context.consumer(of: [.statusUpdates, .receipts], highWater: batch * 6),
+        .init(
+          batch: batch, linger: .milliseconds(context.settings[CRMSettings.mergeLinger]), concurrency: 2),
+        deadLetters: context.deadLetters, metrics: context.instruments.consumer("receipts"), log: context.log,
+        decode: Evidence.decode, handle: merger.handle)
+      let filing = DeadLetterFiling(store: context.store)
+      let letters = ConsumerLoop(
+        name: "dead-letters", consumer: try context.consumer(of: [.deadLetters], suffix: "dlq", highWater: 2000),
+        .init(batch: 200, linger: .milliseconds(50)),
+        deadLetters: context.deadLetters, metrics: context.instruments.consumer("dead-letters"), log: context.log,
+        decode: DeadLetterFiling.decode, handle: filing.handle)
+      return [merge, letters, CompletionWatch(merger, context)]
+    }
+  }
 }

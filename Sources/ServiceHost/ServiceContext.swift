@@ -91,11 +91,13 @@ public struct ServiceContext: Sendable {
 
   /// A consumer of some topics in the process's group.
   ///
-  /// - Parameter highWater: records taken and not completed above which the partitions are paused.
-  public func consumer(of topics: [Topic], highWater: Int) throws -> KafkaConsumer {
+  /// - Parameters:
+  ///   - suffix: sets a group of its own apart, where one process has several consumers.
+  ///   - highWater: records taken and not completed above which the partitions are paused.
+  public func consumer(of topics: [Topic], suffix: String? = nil, highWater: Int) throws -> KafkaConsumer {
     let log = self.log
     var configuration = KafkaConsumerConfiguration(
-      brokers: settings[CRMSettings.kafkaBrokers], groupID: groupID,
+      brokers: settings[CRMSettings.kafkaBrokers], groupID: suffix.map { "\(groupID)-\($0)" } ?? groupID,
       clientID: "\(settings[CRMSettings.kafkaClientID])-\(definition.name)", topics: topics.map(\.name))
     configuration.highWater = highWater
     return try KafkaConsumer(configuration) { level, facility, message in

@@ -65,14 +65,14 @@ extension HTTPBody: AsyncSequence {
 
     /// The next chunk, never empty; `nil` at the end.
     public mutating func next() async throws(HTTPBodyError) -> [UInt8]? {
+      try await next(isolation: nil)
+    }
+
+    /// As `next()`.
+    public mutating func next(isolation actor: isolated (any Actor)?) async throws(HTTPBodyError) -> [UInt8]? {
       if let stream { return try await stream.next() }
       defer { pending = nil }
       return pending
-    }
-
-    /// As `next()`; the iteration does not depend on the caller's actor.
-    public mutating func next(isolation actor: isolated (any Actor)?) async throws(HTTPBodyError) -> [UInt8]? {
-      try await next()
     }
   }
 

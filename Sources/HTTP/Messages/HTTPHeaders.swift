@@ -89,11 +89,14 @@ public struct HTTPHeaders: Sendable {
     return true
   }
 
-  /// Calls `body` with each name and value as C strings, in order; they are valid only during the call.
-  func forEachCString(_ body: (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Void) {
-    bytes.withUnsafeBytes { buffer in
-      guard let base = buffer.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
-      for field in fields { body(base + Int(field.name.lowerBound), base + Int(field.value.lowerBound)) }
+  /// Calls `body` with each name and value, in order. They are valid only during the call; a NUL follows each.
+  func forEachField(_ body: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>) -> Void) {
+    bytes.withUnsafeBufferPointer { buffer in
+      for field in fields {
+        body(
+          UnsafeBufferPointer(rebasing: buffer[Int(field.name.lowerBound)..<Int(field.name.upperBound)]),
+          UnsafeBufferPointer(rebasing: buffer[Int(field.value.lowerBound)..<Int(field.value.upperBound)]))
+      }
     }
   }
 }

@@ -1,0 +1,75 @@
+import BSON
+import CRMCore
+import Crypto
+import HTTP
+import JSON
+import Runtime
+
+/// A request on its way through a handler: the HTTP request, its trace, and what its repetition must find again.
+struct APIRequest: Sendable {
+  static let jsonDepth = 64
+
+  let http: HTTPRequest
+  let trace: TraceContext
+  let log: Logger
+  /// The id of what this request creates. Under an idempotency key it is the same for every attempt.
+  var effectID = ObjectID()
+  /// An earlier attempt under the same idempotency key may have had its effect already.
+  var isRetry = false
+
+  init(_ http: HTTPRequest, log: Logger) {
+    self.http = http
+    trace = http.headers["traceparent"].flatMap { TraceContext(traceparent: $0) }?.child() ?? TraceContext()
+    self.log = log
+  }
+
+  /// The id of a run that this request launches.
+  var runID: UUIDBytes { UUIDBytes(v5: effectID.hex, namespace: APIRequest.runNamespace) }
+
+  /// Names runs after the requests that launch them; fixed for ever, since a retry must find what the first attempt made.
+  private static let runNamespace = UUIDBytes(high: 0x6d69_6e69_6372_4d72, low: 0x9c75_6e73_0000_0001)
+
+  /// A `:name` segment that is an ObjectId.
+  func objectID(_ name: String = "id") throws(ValidationError) -> ObjectID {
+    if let id = http.parameters[name].flatMap({ ObjectID(hex: $0) }) { return id }
+    throw ValidationError(field: name, code: "invalid_id", message: "must be an id of 24 hexadecimal digits")
+  }
+
+  var query: QueryReader { QueryReader(http.query) }
+
+  /// Refuses every query parameter, for requests that take none.
+  func expectNoQuery() throws(ValidationError) {
+    var query = query
+    try query.finish()
+  }
+
+  /// The JSON body.
+  ///
+  /// - Throws: `Problem` when the content type is another, or the text is not JSON.
+  func json() throws -> JSONValue {
+    try checkContentType()
+    return try JSONValue.parse(http.body.bytes ?? [], maxDepth: APIRequest.jsonDepth)
+  }
+
+  /// The JSON body of a request that may come without one.
+  func jsonIfAny() throws -> JSONValue? {
+    guard let bytes = http.body.bytes, !bytes.isEmpty else { return nil }
+    return try json()
+  }
+
+  /// Accepts `application/json`, with `charset=utf-8` at most beside it.
+  func checkContentType() throws(Problem) {
+    guard let header = http.headers["Content-Type"] else {
+      throw Problem(.unsupportedMediaType, "The body needs a Content-Type: application/json.")
+    }
+    // Nearly every request says exactly this.
+    if header == "application/json" { return }
+    let parts = header.lowercased().split(separator: ";", omittingEmptySubsequences: false).map { part in
+      String(part.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+    }
+    let parameters = parts.dropFirst()
+    guard parts[0] == "application/json",
+      parameters.allSatisfy({ ["charset=utf-8", "charset=\"utf-8\""].contains($0) })
+    else { throw Problem(.unsupportedMediaType, "Bodies are accepted as application/json in UTF-8 only.") }
+  }
+}

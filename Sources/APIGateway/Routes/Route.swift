@@ -1,0 +1,46 @@
+import HTTP
+
+/// One operation of the API, as data: what the router, the limits and the description of the API are made from.
+struct Route: Sendable {
+  typealias Handler = @Sendable (APIRequest) async throws -> HTTPResponse
+
+  /// What the operation reads.
+  enum Body: Sendable {
+    case none
+    /// JSON of at most so many bytes.
+    case json(limit: Int)
+  }
+
+  /// Body limit of an ordinary request, in bytes.
+  static let ordinaryLimit = 1 << 20
+  /// Body limit of a bulk request, in bytes.
+  static let bulkLimit = 10 << 20
+
+  let method: HTTPMethod
+  let pattern: String
+  /// A name in camel case, unique; the operation's id in descriptions.
+  let name: String
+  let body: Body
+  /// Honours `Idempotency-Key`: it creates or launches something.
+  let isIdempotent: Bool
+  let handler: Handler
+
+  init(
+    _ method: HTTPMethod, _ pattern: String, _ name: String, body: Body = .none, idempotent: Bool = false,
+    _ handler: @escaping Handler
+  ) {
+    self.method = method
+    self.pattern = pattern
+    self.name = name
+    self.body = body
+    isIdempotent = idempotent
+    self.handler = handler
+  }
+
+  var bodyLimit: Int {
+    switch body {
+    case .none: Route.ordinaryLimit
+    case .json(let limit): limit
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import BSON
+import JSON
+
+/// A row on its way to the ingest worker: what the client sent for one lead or order, and the job it belongs to.
+///
+/// On `ingest.leads`: `{"job_id":"<ObjectId>","row":1,"lead":{…}}`, on `ingest.orders` the same with `order`. Rows count
+/// from 1 for the first element of a bulk request and for the line below a CSV's header. The row is validated by the
+/// worker: what is wrong with it goes to the job, not to the dead letters.
+public struct IngestRecord: Sendable, Equatable {
+  /// What a row is about; the raw value is its member's name.
+  public enum Kind: String, Sendable, CaseIterable {
+    case lead
+    case order
+
+    public var topic: Topic {
+      switch self {
+      case .lead: .ingestLeads
+      case .order: .ingestOrders
+      }
+    }
+  }
+
+  public var kind: Kind
+  public var jobID: ObjectID
+  public var row: Int64
+  /// The row as the client wrote it.
+  public var content: JSONValue
+
+  public init(kind: Kind, jobID: ObjectID, row: Int64, content: JSONValue) {
+    self.kind = kind
+    self.jobID = jobID
+    self.row = row
+    self.content = content
+  }
+
+  /// The record's key: rows about the same lead or the same order share a partition and keep their order.
+  ///
+  /// A row without a usable e-mail or number cannot be stored anyway; its key is the job's.
+  public var key: String {
+    let text: String?
+    switch kind {
+    case .lead: text = content["emails"]?[0]?.stringValue
+    case .order: text = content["order_no"]?.stringValue
+    }
+    guard let text, !text.isEmpty else { return jobID.hex }
+    let trimmed = text.drop { $0.isWhitespace }
+    let end = trimmed.lastIndex { !$0.isWhitespace }
+    guard let end else { return jobID.hex }
+    return kind == .lead ? trimmed[...end].lowercased() : String(trimmed[...end])
+  }
+
+  /// The record's value.
+  public func encoded() -> [UInt8] {
+    var writer = JSONWriter(reservingCapacity: 256)
+    writer.beginObject()
+    writer.field("job_id", jobID.hex)
+    writer.field("row", row)
+    writer.field(kind.rawValue, content)
+    writer.endObject()
+    return writer.bytes
+  }
+
+  /// Reads a record's value.
+  ///
+  /// - Throws: `PoisonError` of class `unreadable_record` that says which member is wrong.
+  public static func decode(_ bytes: [UInt8]?, kind: Kind) throws(PoisonError) -> IngestRecord {
+    guard let bytes else { throw PoisonError(errorClass, "the record has no value") }
+    let json: JSONValue
+    do {
+      json = try JSONValue.parse(bytes)
+    } catch {
+      throw PoisonError(errorClass, "\(error)")
+    }
+    guard let object = json.objectValue else { throw PoisonError(errorClass, "expected an object, got \(json.typeName)") }
+    let known = ["job_id", "row", kind.rawValue]
+    let unknown = object.keys.filter { !known.contains($0) }
+    guard unknown.isEmpty else {
+      throw PoisonError(errorClass, "unknown members: \(unknown.joined(separator: ", ")); known are \(known.joined(separator: ", "))")
+    }
+    guard let jobID = object["job_id"]?.stringValue.flatMap({ ObjectID(hex: $0) }) else {
+      throw PoisonError(errorClass, "job_id: expected 24 hexadecimal digits")
+    }
+    guard let row = object["row"]?.intValue, row >= 1 else {
+      throw PoisonError(errorClass, "row: expected an integer from 1")
+    }
+    guard let content = object[kind.rawValue] else { throw PoisonError(errorClass, "\(kind.rawValue): is missing") }
+    return IngestRecord(kind: kind, jobID: jobID, row: row, content: content)
+  }
+
+  private static let errorClass = "unreadable_record"
+}

@@ -1,0 +1,192 @@
+import BSON
+import CRMCore
+import CivilTime
+import Mongo
+
+extension Store {
+  /// Rows written in one round of a bulk upsert.
+  static let leadBatch = 1000
+
+  /// Stores leads by e-mail: a row whose e-mails are new becomes a lead, any other is merged into the lead it names.
+  ///
+  /// Rows may come in any number and may name the same lead several times; they then count in their order. A row whose
+  /// e-mails belong to different leads is rejected. Repeating a call changes nothing further.
+  /// - Returns: an outcome for each row, in their order.
+  public func upsertLeads(_ rows: [LeadInput]) async throws -> [RowOutcome] {
+    let now = clock.now()
+    let batches = RowBatches.make(keys: rows.map(\.emails), size: Store.leadBatch)
+    return try await Store.runBatches(batches, rows: rows.count) { batch in
+      try await mongo.withConnection { connection in
+        var upsert = LeadUpsert(rows: batch.map { rows[$0] }, now: now)
+        return try upsert.run(connection)
+      }
+    }
+  }
+}
+
+/// One batch of a bulk upsert: read the leads that the rows name, merge in memory, write what is new or changed.
+///
+/// Another writer may take an e-mail between reading and writing; the unique index then refuses the write, and the rows
+/// concerned go through another round, in which they find that lead.
+private struct LeadUpsert {
+  /// A lead that rows of this batch name: as it was stored, if it was, and as it is to be.
+  private struct Draft {
+    let stored: Lead?
+    var lead: Lead
+    var rows: [Int]
+  }
+
+  private static let roundLimit = 6
+  /// E-mails asked for in one query; keeps it far below the size of a command.
+  private static let queryLimit = 10_000
+
+  let rows: [LeadInput]
+  let now: Timestamp
+  private var outcomes: [RowOutcome]
+
+  init(rows: [LeadInput], now: Timestamp) {
+    self.rows = rows
+    self.now = now
+    outcomes = [RowOutcome](repeating: .unchanged, count: rows.count)
+  }
+
+  mutating func run(_ connection: MongoConnection) throws -> [RowOutcome] {
+    var open = Array(rows.indices)
+    var rounds = 0
+    while !open.isEmpty {
+      guard rounds < LeadUpsert.roundLimit else {
+        for row in open { outcomes[row] = .rejected([LeadUpsert.contested]) }
+        break
+      }
+      rounds += 1
+      let drafts = merge(open, into: try stored(open, connection))
+      open = try write(drafts, connection).sorted()
+    }
+    return outcomes
+  }
+
+  private func stored(_ open: [Int], _ connection: MongoConnection) throws -> [Lead] {
+    var leads: [ObjectID: Lead] = [:]
+    let emails = open.flatMap { rows[$0].emails }
+    for start in stride(from: 0, to: emails.count, by: LeadUpsert.queryLimit) {
+      var filter = BSONDocument(capacity: 64 + 40 * emails.count)
+      filter.appendDocument("emails") { condition in
+        condition.appendArray("$in") { array in
+          for email in emails[start..<min(start + LeadUpsert.queryLimit, emails.count)] { array.append(email) }
+        }
+      }
+      try connection.find(Collections.leads, filter) { document in
+        let lead = try Lead(bson: document)
+        leads[lead.id] = lead
+        return .more
+      }
+    }
+    return Array(leads.values)
+  }
+
+  /// Applies the rows in their order to the stored leads, and to those that earlier rows make.
+  private mutating func merge(_ open: [Int], into stored: [Lead]) -> [Draft] {
+    var drafts: [Draft] = []
+    drafts.reserveCapacity(open.count)
+    var owner: [String: Int] = [:]
+    owner.reserveCapacity(open.count + stored.count)
+    for lead in stored {
+      for email in lead.emails { owner[email] = drafts.count }
+      drafts.append(Draft(stored: lead, lead: lead, rows: []))
+    }
+    for row in open {
+      let input = rows[row]
+      var owners: [Int] = []
+      for email in input.emails {
+        if let draft = owner[email], !owners.contains(draft) { owners.append(draft) }
+      }
+      switch owners.count {
+      case 0:
+        for email in input.emails { owner[email] = drafts.count }
+        drafts.append(Draft(stored: nil, lead: input.newLead(id: ObjectID(), at: now), rows: [row]))
+        outcomes[row] = .inserted
+      case 1:
+        let draft = owners[0]
+        let (merged, changed) = input.merged(into: drafts[draft].lead, at: now)
+        if changed { drafts[draft].lead = merged }
+        drafts[draft].rows.append(row)
+        for email in input.emails { owner[email] = draft }
+        outcomes[row] = changed ? .modified : .unchanged
+      default:
+        outcomes[row] = .rejected([LeadUpsert.ambiguous(owners.map { drafts[$0].lead })])
+      }
+    }
+    return drafts
+  }
+
+  /// - Returns: rows that met another writer and are to be tried again.
+  private func write(_ drafts: [Draft], _ connection: MongoConnection) throws -> [Int] {
+    var contested: [Int] = []
+    let new = drafts.filter { $0.stored == nil }
+    if !new.isEmpty {
+      let result = try connection.insertMany(Collections.leads, new.map { $0.lead.bson() }, ordered: false)
+      contested += try result.duplicates().flatMap { new[$0].rows }
+    }
+    var changed: [Draft] = []
+    var updates: [WriteModel] = []
+    for draft in drafts {
+      guard let stored = draft.stored, let change = LeadChange.between(stored, draft.lead, at: now) else { continue }
+      changed.append(draft)
+      updates.append(.updateOne(["_id": .objectID(stored.id)], change))
+    }
+    guard !updates.isEmpty else { return contested }
+    let result = try connection.bulkWrite(Collections.leads, updates, ordered: false)
+    let refused = try result.duplicates()
+    contested += refused.flatMap { changed[$0].rows }
+    if result.matched + refused.count < updates.count {
+      contested += try vanished(changed, connection).flatMap(\.rows)
+    }
+    return contested
+  }
+
+  /// Drafts whose lead somebody deleted after it was read.
+  private func vanished(_ drafts: [Draft], _ connection: MongoConnection) throws -> [Draft] {
+    var present: Set<ObjectID> = []
+    var options = FindOptions()
+    options.projection = ["_id": 1]
+    let ids = drafts.map { BSONValue.objectID($0.lead.id) }
+    try connection.find(Collections.leads, ["_id": ["$in": .array(ids)]], options) { document in
+      if let id = document["_id"]?.objectIDValue { present.insert(id) }
+      return .more
+    }
+    return drafts.filter { !present.contains($0.lead.id) }
+  }
+
+  private static var contested: FieldError {
+    FieldError(
+      field: "emails", code: "contested", message: "other writers kept changing the lead with this e-mail; send it again")
+  }
+
+  private static func ambiguous(_ leads: [Lead]) -> FieldError {
+    let ids = leads.map(\.id.hex).joined(separator: ", ")
+    return FieldError(
+      field: "emails", code: "ambiguous", message: "these e-mails belong to \(leads.count) different leads: \(ids)")
+  }
+}
+
+extension BulkResult {
+  /// Positions of the operations that the unique index refused.
+  ///
+  /// - Throws: the first error of any other kind.
+  func duplicates() throws -> [Int] {
+    var positions: [Int] = []
+    for error in errors {
+      guard error.isDuplicateKey else { throw RefusedWrite(code: error.code, message: error.message) }
+      positions.append(error.index)
+    }
+    return positions
+  }
+}
+
+/// The server refused a document that this program thought good: a fault of the program.
+struct RefusedWrite: Error, CustomStringConvertible {
+  let code: Int
+  let message: String
+
+  var description: String { "MongoDB refused a write (\(code)): \(message)" }
+}

@@ -1,0 +1,92 @@
+import BSON
+import CRMCore
+import CivilTime
+import Crypto
+import Mongo
+
+/// What a merge came to.
+public struct MergeReport: Sendable {
+  /// Runs of which a row changed.
+  public var runs: Set<UUIDBytes> = []
+  /// Evidence against the expected order, by kind.
+  public var anomalies: [String: Int] = [:]
+  /// Rows that changed.
+  public var changed = 0
+}
+
+extension Store {
+  /// Merges what is known of many sends into their rows, and moves the counters, in one transaction.
+  ///
+  /// Each row takes the maximum over the order of states, so the same evidence may come twice and in any order. Evidence
+  /// of a send that is not in the log is parked. Concurrent merges of one row conflict, and one of them runs again.
+  public func merge(_ events: [UUIDBytes: [SendEvent]]) async throws -> MergeReport {
+    guard !events.isEmpty else { return MergeReport() }
+    let now = clock.now()
+    let slot = statsSlot
+    return try await mongo.withTransaction { connection in
+      var report = MergeReport()
+      var deltas: [UUIDBytes: CampaignStats] = [:]
+      var writes: [WriteModel] = []
+      writes.reserveCapacity(events.count)
+      var found: Set<UUIDBytes> = []
+      found.reserveCapacity(events.count)
+      var options = FindOptions()
+      options.projection = ["to": 0, "message": 0]
+      try connection.find(
+        Collections.communicationLogs,
+        ["_id": ["$in": .array(events.keys.map { .uuid($0.bytes) })]], options
+      ) { row in
+        guard let id = row["_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) }), let told = events[id],
+          let run = row["run_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) })
+        else { throw DocumentError(collection: Collections.communicationLogs, document: row) }
+        found.insert(id)
+        let before = try SendState(bson: row)
+        let (after, anomalies) = before.merge(told)
+        for anomaly in anomalies { report.anomalies[anomaly.rawValue, default: 0] += 1 }
+        guard after != before else { return .more }
+        writes.append(.updateOne(filter: ["_id": .uuid(id.bytes)], update: before.update(to: after, at: now)))
+        if before.status != after.status {
+          deltas[run, default: CampaignStats()][before.status] -= 1
+          deltas[run, default: CampaignStats()][after.status] += 1
+        }
+        report.runs.insert(run)
+        return .more
+      }
+      let unmatched = events.filter { !found.contains($0.key) }
+      if !unmatched.isEmpty {
+        report.anomalies["unmatched"] = try Store.park(unmatched, at: now, connection)
+      }
+      guard !writes.isEmpty else { return report }
+      let result = try connection.bulkWrite(Collections.communicationLogs, writes, ordered: false)
+      if let error = result.errors.first { throw error.asMongoError }
+      report.changed = writes.count
+      for (run, delta) in deltas { try RunStats.add(delta, run: run, slot: slot, connection) }
+      return report
+    }
+  }
+
+  /// Keeps evidence that matches no row, once per send and status, for as long as the collection's expiry.
+  private static func park(
+    _ events: [UUIDBytes: [SendEvent]], at now: Timestamp, _ connection: MongoConnection
+  ) throws -> Int {
+    var writes: [WriteModel] = []
+    for (id, list) in events {
+      for event in list {
+        writes.append(
+          .updateOne(
+            filter: ["_id": .string("\(id.string)/\(event.status.rawValue)")],
+            update: [
+              "$setOnInsert": [
+                "send_id": .uuid(id.bytes), "status": .string(event.status.rawValue),
+                "at": .date(milliseconds: event.at.milliseconds),
+                "vendor_message_id": event.vendorMessageID.map { .string($0) } ?? .null,
+                "parked_at": .date(milliseconds: now.milliseconds),
+              ]
+            ], upsert: true))
+      }
+    }
+    let result = try connection.bulkWrite(Collections.parkedReceipts, writes, ordered: false)
+    if let error = result.errors.first { throw error.asMongoError }
+    return writes.count
+  }
+}

@@ -1,0 +1,112 @@
+import Glibc
+import Synchronization
+
+/// A TCP connection, from its acceptance to just before libmicrohttpd closes its socket.
+final class Connection: Sendable {
+  private struct State {
+    var isOpen = true
+    var idleSince: ContinuousClock.Instant
+    var isFresh = true
+    var exchange: Exchange?
+  }
+
+  let address: String
+  let descriptor: Int32
+  private let state: Mutex<State>
+
+  init(descriptor: Int32, address: String, now: ContinuousClock.Instant) {
+    self.descriptor = descriptor
+    self.address = address
+    state = Mutex(State(idleSince: now))
+  }
+
+  var exchange: Exchange? { state.withLock { $0.exchange } }
+
+  func begin(_ exchange: Exchange) {
+    state.withLock { state in
+      state.exchange = exchange
+      state.isFresh = false
+    }
+  }
+
+  func exchangeEnded(now: ContinuousClock.Instant) {
+    state.withLock { state in
+      state.exchange = nil
+      state.idleSince = now
+    }
+  }
+
+  /// The phase the connection is in, its request's if there is one.
+  var phase: ExchangePhase {
+    let (exchange, idle) = state.withLock { state in
+      (state.exchange, ExchangePhase.idle(since: state.idleSince, fresh: state.isFresh))
+    }
+    return exchange?.phase ?? idle
+  }
+
+  /// libmicrohttpd is about to close the socket: from now on its number may belong to another.
+  func markClosed() { state.withLock { $0.isOpen = false } }
+
+  /// Ends the connection in both directions; libmicrohttpd notices and closes it. Safe at any time: the lock keeps
+  /// `markClosed`, and with it the close, from happening in between.
+  func shutDown() {
+    state.withLock { state in
+      if state.isOpen { _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
+  }
+
+  /// Ends the connection if no request has begun on it.
+  func shutDownIfIdle() {
+    state.withLock { state in
+      if state.isOpen, state.exchange == nil { _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
+  }
+
+  /// Writes a complete response past libmicrohttpd and ends the sending direction.
+  ///
+  /// Only for answers given before the body has ended, when libmicrohttpd cannot answer and writes nothing itself. The
+  /// send buffer is empty then, so that a response of usual size fits; of a larger one the client gets a part.
+  func sendEarly(_ bytes: [UInt8]) {
+    state.withLock { state in
+      guard state.isOpen else { return }
+      bytes.withUnsafeBytes { _ = Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      _ = Glibc.shutdown(descriptor, Int32(SHUT_WR))
+    }
+  }
+}
+
+/// The connections that are open, and how many of them come from each address.
+final class ConnectionTable: Sendable {
+  private struct State {
+    var connections: [Int32: Connection] = [:]
+    var perAddress: [String: Int] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  var count: Int { state.withLock { $0.connections.count } }
+
+  var all: [Connection] { state.withLock { Array($0.connections.values) } }
+
+  /// Adds a connection unless its address has too many.
+  func insert(_ connection: Connection, perAddressLimit: Int) -> Bool {
+    state.withLock { state in
+      // An entry that is still there for this socket belongs to one that libmicrohttpd closed without a word.
+      Self.remove(connection.descriptor, from: &state)
+      if state.perAddress[connection.address, default: 0] >= perAddressLimit { return false }
+      state.perAddress[connection.address, default: 0] += 1
+      state.connections[connection.descriptor] = connection
+      return true
+    }
+  }
+
+  func connection(_ descriptor: Int32) -> Connection? { state.withLock { $0.connections[descriptor] } }
+
+  func remove(_ descriptor: Int32) { state.withLock { Self.remove(descriptor, from: &$0) } }
+
+  private static func remove(_ descriptor: Int32, from state: inout State) {
+    guard let connection = state.connections.removeValue(forKey: descriptor) else { return }
+    let left = state.perAddress[connection.address, default: 1] - 1
+    state.perAddress[connection.address] = left > 0 ? left : nil
+  }
+}

@@ -1,0 +1,317 @@
+import CMicroHTTPD
+import Glibc
+import Synchronization
+
+/// One request and its response between libmicrohttpd's thread, the handler's task and the watch over deadlines.
+///
+/// What happens when is decided by `ExchangeState`; this class carries it out.
+// @unchecked: `mhd` is libmicrohttpd's connection, which lives until `finish`; it is used only on its own thread, or to
+// resume it, which only whoever took the suspension from the state may do. The variables below "Intake" are touched
+// only on libmicrohttpd's thread of this connection.
+final class Exchange: @unchecked Sendable {
+  let core: ServerCore
+  let connection: Connection
+  let mhd: OpaquePointer
+  private let state: Mutex<ExchangeState>
+  private let task = Mutex<Task<Void, Never>?>(nil)
+  private let responseStream = Mutex<ResponseStream?>(nil)
+
+  // Intake.
+  var target: [UInt8]
+  let targetAddress: UnsafeRawPointer
+  private var isHeadRead = false
+  private var request: HTTPRequest?
+  private var requestID: String?
+  private var isHead = false
+  private var collected: [UInt8] = []
+  private var bodyLimit: Int?
+  private var bodyStream: BodyStream?
+  private var handlerDeadline: Duration
+  private var isStarted = false
+
+  init(
+    core: ServerCore, connection: Connection, mhd: OpaquePointer, target: UnsafePointer<CChar>,
+    now: ContinuousClock.Instant
+  ) {
+    self.core = core
+    self.connection = connection
+    self.mhd = mhd
+    self.targetAddress = UnsafeRawPointer(target)
+    self.target = [UInt8](UnsafeRawBufferPointer(start: target, count: strlen(target)))
+    self.handlerDeadline = core.configuration.handlerDeadline
+    state = Mutex(ExchangeState(now: now))
+  }
+
+  var phase: ExchangePhase { state.withLock { $0.phase } }
+
+  /// Whether the body of an endless response (server-sent events) is being sent.
+  private var isEndless: Bool {
+    state.withLock { state in
+      if case .streaming = state.phase { true } else { false }
+    }
+  }
+
+  // MARK: - Calls of libmicrohttpd's access handler, in the order in which they come
+
+  /// One call: the first when the head is there, then one for each piece of the body, then one or more at the end.
+  func access(
+    method: UnsafePointer<CChar>, version: UnsafePointer<CChar>, data: UnsafePointer<CChar>?,
+    size: UnsafeMutablePointer<Int>
+  ) -> MHD_Result {
+    if !isHeadRead {
+      isHeadRead = true
+      return readHead(method: UnsafeRawPointer(method), version: UnsafeRawPointer(version))
+    }
+    if size.pointee > 0, let data {
+      receive(UnsafeRawBufferPointer(start: data, count: size.pointee))
+      size.pointee = 0
+      return .YES
+    }
+    return requestComplete()
+  }
+
+  private func readHead(method: UnsafeRawPointer, version: UnsafeRawPointer) -> MHD_Result {
+    let now = ContinuousClock.now
+    do throws(RequestProblem) {
+      let head = try parseHead(method: method, version: version)
+      requestID = head.requestID ?? core.nextRequestID()
+      isHead = head.method == .head
+      var request = HTTPRequest(
+        method: head.method, target: try RequestTarget(target, method: head.method),
+        rawTarget: String(decoding: target, as: UTF8.self), headers: head.headers,
+        remoteAddress: connection.address, body: .empty, id: requestID ?? "", receivedAt: now)
+      core.router.resolve(&request)
+      self.request = request
+      return prepareBody(head, request, now: now)
+    } catch {
+      requestID = requestID ?? core.nextRequestID()
+      let response = core.render(HTTPServerProblem(error), nil)
+      return perform(state.withLock { $0.refuse(response, clientWaits: true, now: now) })
+    }
+  }
+
+  private func parseHead(method: UnsafeRawPointer, version: UnsafeRawPointer) throws(RequestProblem) -> RequestHead {
+    let size = minicrm_mhd_head_size(mhd)
+    let configuration = core.configuration
+    if target.count > configuration.maximumTargetBytes {
+      throw .targetTooLong(limit: configuration.maximumTargetBytes)
+    }
+    if size > configuration.maximumHeadBytes { throw .headersTooLarge(limit: configuration.maximumHeadBytes) }
+    // libmicrohttpd reads each request to the start of its pool, which is mapped memory, and passes over empty lines,
+    // or what it takes for such, before the request line. One CR LF may be there (RFC 9112, section 2.2), no more.
+    let skipped = UInt(bitPattern: method) & UInt(ServerCore.pageSize - 1)
+    guard skipped == 0 || skipped == 2 else { throw .malformed("bytes before the request line") }
+    let start = targetAddress - method
+    return try RequestHead(
+      block: UnsafeRawBufferPointer(start: method, count: size), target: start..<(start + target.count),
+      version: version - method)
+  }
+
+  /// Decides how the body is read, and on a route that streams starts the handler.
+  private func prepareBody(_ head: RequestHead, _ request: HTTPRequest, now: ContinuousClock.Instant) -> MHD_Result {
+    var options = RouteOptions()
+    if case .route(let route) = request.match { options = route.options }
+    handlerDeadline = options.deadline ?? core.configuration.handlerDeadline
+    bodyLimit = options.bodyLimit ?? (options.streamsBody ? nil : core.configuration.defaultBodyLimit)
+    let hasBody = head.contentLength != 0
+    let clientWaits = head.expectsContinue || !hasBody
+    if let bodyLimit, let length = head.contentLength, length > bodyLimit {
+      let response = core.render(.bodyTooLarge(limit: bodyLimit), request)
+      return perform(state.withLock { $0.refuse(response, clientWaits: clientWaits, now: now) })
+    }
+    if options.streamsBody {
+      let stream = BodyStream(limit: bodyLimit) { [weak self] in self?.resumeReading() }
+      bodyStream = stream
+      start(body: HTTPBody(stream: stream), inline: false)
+    } else if let length = head.contentLength {
+      collected.reserveCapacity(length)
+    }
+    return perform(
+      state.withLock {
+        $0.headComplete(hasBody: hasBody, clientWaits: clientWaits, handlerDeadline: handlerDeadline, now: now)
+      })
+  }
+
+  private func perform(_ action: ExchangeState.HeadAction) -> MHD_Result {
+    switch action {
+    case .goOn: return .YES
+    case .answerNow(let response): return queue(response, closing: true)
+    case .sendEarly(let response):
+      sendEarly(response)
+      return .YES
+    }
+  }
+
+  private func receive(_ bytes: UnsafeRawBufferPointer) {
+    guard case .take = state.withLock({ $0.received(bytes: bytes.count) }) else { return }
+    if let bodyStream {
+      bodyStream.push([UInt8](bytes))
+      guard bodyStream.isFull else { return }
+      state.withLock { state in
+        // Looked at again under the lock: the reader may have emptied it, and would not resume what is not suspended.
+        if bodyStream.isFull, state.pauseReading(now: .now) { MHD_suspend_connection(mhd) }
+      }
+    } else if let bodyLimit, collected.count + bytes.count > bodyLimit {
+      collected = []
+      complete(core.render(.bodyTooLarge(limit: bodyLimit), request))
+    } else {
+      collected.append(contentsOf: bytes)
+    }
+  }
+
+  private func resumeReading() {
+    if state.withLock({ $0.resumeReading(now: .now) }) { MHD_resume_connection(mhd) }
+  }
+
+  private func requestComplete() -> MHD_Result {
+    if let bodyStream {
+      bodyStream.end(.success(()))
+    } else if !isStarted {
+      let body = collected
+      collected = []
+      start(body: HTTPBody(body), inline: body.count <= ServerCore.inlineBodyLimit)
+    }
+    let action = state.withLock { state in
+      let action = state.requestComplete(deadline: handlerDeadline, now: .now)
+      // Under the lock: else the handler's task could resume the connection before it is suspended.
+      if case .suspend = action { MHD_suspend_connection(mhd) }
+      return action
+    }
+    switch action {
+    case .respond(let response): return queue(response, closing: core.isStopping)
+    case .suspend: return .YES
+    case .close: return .NO
+    }
+  }
+
+  /// libmicrohttpd has ended the request; the exchange must not touch its connection any more.
+  func finish(completed: Bool, now: ContinuousClock.Instant) {
+    state.withLock { $0.finish() }
+    let task = self.task.withLock { task in
+      defer { task = nil }
+      return task
+    }
+    if !completed { task?.cancel() }
+    bodyStream?.end(.failure(.disconnected))
+    responseStream.withLock { $0 = nil }
+    connection.exchangeEnded(now: now)
+  }
+
+  // MARK: - The handler
+
+  /// Starts the handler's task.
+  ///
+  /// - Parameter inline: it runs here, on libmicrohttpd's thread, to its first suspension. That saves two changes of
+  ///   thread for a handler that needs none, but holds up the thread's other connections: not for large bodies.
+  private func start(body: HTTPBody, inline: Bool) {
+    isStarted = true
+    guard var request else { return }
+    request.body = body
+    let run = { @Sendable [self, request] in complete(await core.responder.respond(to: request)) }
+    let task = inline ? Task.immediate(operation: run) : Task(operation: run)
+    state.withLock { state in
+      if case .pending = state.answer { self.task.withLock { $0 = task } }
+    }
+  }
+
+  /// Stores the response, unless another was first, and lets it be sent.
+  private func complete(_ response: HTTPResponse) {
+    let action = state.withLock { $0.store(response, now: .now) }
+    if let early = action.early { sendEarly(early) }
+    if action.resume { MHD_resume_connection(mhd) }
+  }
+
+  private func sendEarly(_ response: HTTPResponse) {
+    connection.sendEarly(EarlyResponse.encode(response, requestID: requestID, withBody: !isHead))
+    bodyStream?.end(.failure(.disconnected))
+  }
+
+  // MARK: - Deadlines and the end of the server
+
+  /// The request has not arrived in time.
+  func requestTimedOut() {
+    let response = core.render(.requestTimeout, nil)
+    if case .head = phase {
+      connection.sendEarly(EarlyResponse.encode(response, requestID: nil))
+      connection.shutDown()
+    } else {
+      complete(response)
+      task.withLock { $0 }?.cancel()
+    }
+  }
+
+  func handlerTimedOut(after deadline: Duration) {
+    complete(core.render(.handlerTimedOut(after: deadline), nil))
+    task.withLock { $0 }?.cancel()
+  }
+
+  /// The client of a streamed response has gone.
+  func clientGone() { responseStream.withLock { $0 }?.abort() }
+
+  /// The server is stopping: endless responses end now.
+  func endIfEndless() { responseStream.withLock { $0 }?.finish() }
+
+  /// The server stops: whatever still runs is cancelled, and nothing stays suspended.
+  func halt() {
+    complete(core.render(.stopping, nil))
+    task.withLock { $0 }?.cancel()
+    responseStream.withLock { $0 }?.abort()
+    if state.withLock({ $0.halt() }) { MHD_resume_connection(mhd) }
+  }
+
+  // MARK: - The response
+
+  private func queue(_ response: HTTPResponse, closing: Bool) -> MHD_Result {
+    var response = response
+    if !(200...599).contains(response.status) { response = core.render(.handlerFailed(InvalidStatus()), request) }
+    let message: OpaquePointer?
+    var starting: (ResponseStream, HTTPResponse.Producer)?
+    switch response.body {
+    case .bytes(let bytes):
+      state.withLock { $0.phase = .sending(since: .now, bytes: bytes.count) }
+      message = bytes.withUnsafeBytes { buffer in
+        MHD_create_response_from_buffer(
+          buffer.count, UnsafeMutableRawPointer(mutating: buffer.baseAddress), .RESPMEM_MUST_COPY)
+      }
+    case .stream(let length, let producer):
+      let stream = ResponseStream(connection: mhd) { [weak self] producerIsLate in
+        self?.noteProgress(producerIsLate: producerIsLate)
+      }
+      noteProgress(producerIsLate: true)
+      message = MHDCallbacks.response(length: length, stream: stream)
+      let hasNoBody = isHead || response.status == 204 || response.status == 304
+      if message != nil, !hasNoBody { starting = (stream, producer) }
+    }
+    guard let message else { return .NO }
+    addHeaders(response.headers, to: message, closing: closing)
+    let result = MHD_queue_response(mhd, UInt32(response.status), message)
+    MHD_destroy_response(message)
+    if let (stream, producer) = starting {
+      responseStream.withLock { $0 = stream }
+      stream.start(producer)
+    }
+    return result
+  }
+
+  private func addHeaders(_ headers: HTTPHeaders, to message: OpaquePointer, closing: Bool) {
+    headers.forEachField { name, value in
+      let isAdded =
+        ResponseRules.mayAdd(name: name, value: value)
+        && name.withMemoryRebound(to: CChar.self) { name in
+          value.withMemoryRebound(to: CChar.self) { value in
+            MHD_add_response_header(message, name.baseAddress, value.baseAddress) == .YES
+          }
+        }
+      if !isAdded { core.log("response header \(String(decoding: name, as: UTF8.self)) left out") }
+    }
+    if let requestID, !headers.contains("X-Request-Id") { MHD_add_response_header(message, "X-Request-Id", requestID) }
+    if closing { MHD_add_response_header(message, "Connection", "close") }
+  }
+
+  private func noteProgress(producerIsLate: Bool) {
+    state.withLock { $0.phase = .streaming(progress: .now, producerIsLate: producerIsLate) }
+  }
+}
+
+/// A handler's response had a status that is none of a final response.
+struct InvalidStatus: Error {}

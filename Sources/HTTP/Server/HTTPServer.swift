@@ -1,0 +1,159 @@
+import CMicroHTTPD
+import Glibc
+import Runtime
+import Synchronization
+
+/// An HTTP/1.1 server: libmicrohttpd moves the bytes, this type decides what is a request, how long anything may take,
+/// and who answers.
+///
+/// ```swift
+/// let server = HTTPServer(.init(port: 8080), router: router, responder: RequestLog(next: router))
+/// try server.start()
+/// …
+/// await server.stop(grace: .seconds(10))
+/// ```
+/// A handler starts when its request is complete, or on a route that streams when the head is. Those of small requests
+/// run on the thread that read the request until they first suspend, so they must never block.
+///
+/// The server has to be stopped: letting go of it does not end it.
+public final class HTTPServer: Sendable {
+  private struct Running: Sendable {
+    // A constant; libmicrohttpd's functions that take it may be called from any thread, the last by `stop` alone.
+    nonisolated(unsafe) let daemon: OpaquePointer
+    let watch: ServerWatch
+    let thread: OwnedThread
+  }
+
+  private enum State {
+    case new
+    case running(Running)
+    case stopped
+  }
+
+  private let core: ServerCore
+  private let wakeUp: WakeUp?
+  private let state = Mutex(State.new)
+  private let boundPort = Atomic(0)
+
+  /// - Parameters:
+  ///   - router: says which routes exist, how large their bodies may be and how long they may take. Its error
+  ///     renderer makes the server's own responses.
+  ///   - responder: answers the requests; the router itself, or middleware that ends in it.
+  ///   - log: told in a sentence about events that belong to no request, from any thread; must not block.
+  public init(
+    _ configuration: Configuration, router: HTTPRouter, responder: (any HTTPResponder)? = nil,
+    log: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
+    let wakeUp = WakeUp()
+    self.wakeUp = wakeUp
+    core = ServerCore(
+      configuration: configuration, router: router, responder: responder ?? router, log: log,
+      onClose: { wakeUp?.signal() })
+  }
+
+  /// The port it listens at, once started.
+  public var port: Int { boundPort.load(ordering: .acquiring) }
+
+  /// Connections open now.
+  public var openConnections: Int { core.table.count }
+
+  /// Requests whose response has not been sent entirely.
+  public var requestsInFlight: Int { core.inFlight }
+
+  /// Binds the port and begins to serve.
+  public func start() throws(HTTPServerError) {
+    guard let wakeUp else { throw .outOfResources }
+    let listener = try ListeningSocket(host: core.configuration.host, port: core.configuration.port)
+    let isStarted = state.withLock { state -> Result<Void, HTTPServerError> in
+      guard case .new = state else { return .failure(.alreadyStarted) }
+      guard let daemon = startDaemon() else { return .failure(.outOfResources) }
+      let watch = ServerWatch(core: core, daemon: daemon, listener: listener, wakeUp: wakeUp)
+      let thread = OwnedThread.start(name: "http-watch") { watch.run() }
+      state = .running(Running(daemon: daemon, watch: watch, thread: thread))
+      return .success(())
+    }
+    if case .failure(let error) = isStarted {
+      close(listener.descriptor)
+      throw error
+    }
+    boundPort.store(listener.port, ordering: .releasing)
+  }
+
+  /// Stops: the port is closed, idle connections and endless responses end, and requests under way are answered, each
+  /// with `Connection: close`. What is unanswered after `grace` gets a 503 and its handler is cancelled.
+  ///
+  /// Returns when no thread of the server runs any more, a few seconds after `grace` at the latest.
+  public func stop(grace: Duration) async {
+    let running = state.withLock { state -> Running? in
+      guard case .running(let running) = state else { return nil }
+      state = .stopped
+      return running
+    }
+    guard let running else { return }
+    running.watch.stopListening()
+    core.beginStopping()
+    if await !isQuiet(within: grace) {
+      core.halt()
+      if await !isQuiet(within: .milliseconds(500)) {
+        core.shutDownConnections()
+        _ = await isQuiet(within: .seconds(5))
+      }
+    }
+    running.watch.end()
+    await running.thread.joined()
+    guard core.inFlight == 0 else {
+      // libmicrohttpd aborts the process if it is stopped while a connection is suspended: rather leave it behind.
+      core.log("\(core.inFlight) requests could not be ended; the server's threads are left behind")
+      return
+    }
+    await OwnedThread.start(name: "http-stop") { [core] in
+      MHD_stop_daemon(running.daemon)
+      Unmanaged.passUnretained(core).release()
+    }.joined()
+  }
+
+  /// Waits until no request is under way; looks every few milliseconds.
+  private func isQuiet(within limit: Duration) async -> Bool {
+    let end = ContinuousClock.now + limit
+    while core.inFlight > 0 {
+      if ContinuousClock.now >= end { return false }
+      // A cancelled task still has to stop the server in order: the pause is not cancellable.
+      await Task.detached { try? await Task.sleep(for: .milliseconds(5)) }.value
+    }
+    return true
+  }
+
+  private func startDaemon() -> OpaquePointer? {
+    let configuration = core.configuration
+    let context = Unmanaged.passRetained(core).toOpaque()
+    // Room for a head, for its index and for a response's head. Above 32 KiB the memory is mapped, which `Exchange`
+    // relies on.
+    let memory = max(40_960, configuration.maximumHeadBytes * 2 + 8192)
+    let threads = max(1, configuration.threads)
+    var options = [
+      MHD_OptionItem(option: .CONNECTION_MEMORY_LIMIT, value: memory, ptr_value: nil),
+      // The limit that counts is kept at acceptance. This one is divided among the threads.
+      MHD_OptionItem(
+        option: .CONNECTION_LIMIT, value: (configuration.connectionLimit + 64) * threads, ptr_value: nil),
+      MHD_OptionItem(
+        option: .NOTIFY_CONNECTION, value: minicrm_mhd_notify_connection(MHDCallbacks.notifyConnection),
+        ptr_value: context),
+      MHD_OptionItem(
+        option: .NOTIFY_COMPLETED, value: minicrm_mhd_completed(MHDCallbacks.completed), ptr_value: context),
+      MHD_OptionItem(
+        option: .URI_LOG_CALLBACK, value: minicrm_mhd_uri_log(MHDCallbacks.targetReceived),
+        ptr_value: context),
+      MHD_OptionItem(
+        option: .UNESCAPE_CALLBACK, value: minicrm_mhd_unescape(MHDCallbacks.unescape), ptr_value: nil),
+    ]
+    if threads > 1 {
+      options.append(MHD_OptionItem(option: .THREAD_POOL_SIZE, value: threads, ptr_value: nil))
+    }
+    options.append(MHD_OptionItem(option: .END, value: 0, ptr_value: nil))
+    let flags =
+      MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_USE_NO_LISTEN_SOCKET.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+    let daemon = minicrm_mhd_start(flags, MHDCallbacks.access, context, &options)
+    if daemon == nil { Unmanaged<ServerCore>.fromOpaque(context).release() }
+    return daemon
+  }
+}

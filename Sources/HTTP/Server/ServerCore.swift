@@ -1,0 +1,108 @@
+import Glibc
+import Synchronization
+
+/// What all connections of a server share.
+final class ServerCore: Sendable {
+  static let pageSize = sysconf(Int32(_SC_PAGESIZE))
+  /// Handlers of larger requests do not start on libmicrohttpd's threads.
+  static let inlineBodyLimit = 64 << 10
+
+  let configuration: HTTPServer.Configuration
+  let router: HTTPRouter
+  let responder: any HTTPResponder
+  let log: @Sendable (String) -> Void
+  let table = ConnectionTable()
+  /// Called when a connection has closed, so that another can be accepted.
+  let onClose: @Sendable () -> Void
+
+  private let inFlightCount = Atomic(0)
+  private let stopping = Atomic(false)
+  private let halted = Atomic(false)
+  private let requestCounter = Atomic<UInt64>(0)
+  private let requestPrefix: String
+
+  init(
+    configuration: HTTPServer.Configuration, router: HTTPRouter, responder: any HTTPResponder,
+    log: @escaping @Sendable (String) -> Void, onClose: @escaping @Sendable () -> Void
+  ) {
+    self.configuration = configuration
+    self.router = router
+    self.responder = responder
+    self.log = log
+    self.onClose = onClose
+    let random = UInt64.random(in: 0..<(1 << 40))
+    requestPrefix = String(random + 1 << 40, radix: 16).dropFirst() + "-"
+  }
+
+  var inFlight: Int { inFlightCount.load(ordering: .acquiring) }
+  var isStopping: Bool { stopping.load(ordering: .relaxed) }
+
+  func render(_ problem: HTTPServerProblem, _ request: HTTPRequest?) -> HTTPResponse {
+    router.errorRenderer(problem, request)
+  }
+
+  /// An id that is unlike those of other processes and unlike those before it.
+  func nextRequestID() -> String {
+    requestPrefix + String(requestCounter.add(1, ordering: .relaxed).newValue, radix: 16)
+  }
+
+  // MARK: - Connections and exchanges, on libmicrohttpd's threads
+
+  func begin(_ connection: Connection, _ mhd: OpaquePointer, _ target: UnsafePointer<CChar>) -> Exchange {
+    inFlightCount.add(1, ordering: .acquiringAndReleasing)
+    let exchange = Exchange(core: self, connection: connection, mhd: mhd, target: target, now: .now)
+    connection.begin(exchange)
+    // After it can be found by `halt`, so that it cannot be missed.
+    if halted.load(ordering: .sequentiallyConsistent) { exchange.halt() }
+    return exchange
+  }
+
+  func ended(_ exchange: Exchange, completed: Bool) {
+    exchange.finish(completed: completed, now: .now)
+    inFlightCount.subtract(1, ordering: .acquiringAndReleasing)
+  }
+
+  func connectionClosed(_ connection: Connection) {
+    connection.markClosed()
+    table.remove(connection.descriptor)
+    onClose()
+  }
+
+  // MARK: - Deadlines, on the watching thread
+
+  /// Ends whatever has exceeded its deadline. Returns the exchanges whose clients may have gone unnoticed.
+  func checkDeadlines(now: ContinuousClock.Instant) -> [Exchange] {
+    var probes: [Exchange] = []
+    for connection in table.all {
+      switch connection.phase.verdict(at: now, configuration.deadlines) {
+      case .keep: break
+      case .close: connection.shutDown()
+      case .requestTimedOut: connection.exchange?.requestTimedOut()
+      case .handlerTimedOut(let deadline): connection.exchange?.handlerTimedOut(after: deadline)
+      case .probe: if let exchange = connection.exchange { probes.append(exchange) }
+      }
+    }
+    return probes
+  }
+
+  // MARK: - Stopping
+
+  /// From now on every response closes its connection; idle connections and endless responses end now.
+  func beginStopping() {
+    stopping.store(true, ordering: .relaxed)
+    for connection in table.all {
+      connection.shutDownIfIdle()
+      connection.exchange?.endIfEndless()
+    }
+  }
+
+  /// Answers 503 to what is still unanswered, cancels the handlers and ends every connection.
+  func halt() {
+    halted.store(true, ordering: .sequentiallyConsistent)
+    for connection in table.all { connection.exchange?.halt() }
+  }
+
+  func shutDownConnections() {
+    for connection in table.all { connection.shutDown() }
+  }
+}

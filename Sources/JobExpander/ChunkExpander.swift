@@ -1,0 +1,73 @@
+import BSON
+import CRMCore
+import CRMMessaging
+import CRMStore
+import JSON
+import Kafka
+import Runtime
+import ServiceHost
+
+/// Turns a chunk of the audience into log rows and send jobs.
+struct ChunkExpander: Sendable {
+  private let store: Store
+  private let publisher: JobPublisher
+  private let backPressure: SendBackPressure
+  private let log: Logger
+  private let storeSeconds: Histogram
+  private let publishSeconds: Histogram
+
+  init(_ context: ServiceContext, _ publisher: JobPublisher, _ backPressure: SendBackPressure) {
+    store = context.store
+    self.publisher = publisher
+    self.backPressure = backPressure
+    log = context.log
+    storeSeconds = context.instruments.stage("expand")
+    publishSeconds = context.instruments.stage("publish")
+  }
+
+  /// Publishes every send of the chunk that is still queued, those of an earlier expansion too, before the job's offset
+  /// moves. A paused run is left alone: resuming publishes its chunks again.
+  func expand(_ chunk: AudienceChunk, of run: CampaignRun, trace: TraceContext) async throws {
+    guard run.state != .paused else { return }
+    guard !run.state.isFinal else {
+      // Chunks of a run that ended while they waited: the run's end has dealt with their leads.
+      guard chunk.origin == .manual else { return }
+      throw PoisonError("run_is_final", "run \(run.id) is \(run.state.rawValue)")
+    }
+    try await backPressure.wait()
+    let template: MessageTemplate
+    do {
+      template = try MessageTemplate(parsing: run.messageTemplate)
+    } catch {
+      return try await store.failRun(run, errorClass: "invalid_template", message: "\(error)")
+    }
+    let began = ContinuousClock.now
+    let expanded = try await store.expand(chunk, of: run) { lead in
+      ChunkExpander.render(lead, template, channel: run.channel)
+    }
+    let stored = ContinuousClock.now
+    storeSeconds.observe(began.duration(to: stored))
+    try await publisher.publish(expanded.jobs, trace: trace.child())
+    publishSeconds.observe(stored.duration(to: .now))
+    if expanded.jobs.isEmpty { _ = try await store.completeIfDone(run.id) }
+    log.debug(
+      "chunk expanded",
+      [
+        LogKey.campaignID: .string(run.campaignID.hex), LogKey.runID: .string(run.id.string),
+        "sequence": .int(chunk.sequence), "queued": .int(Int64(expanded.jobs.count)),
+        "skipped": .int(Int64(expanded.skipped)), LogKey.traceparent: .string(trace.description),
+      ])
+  }
+
+  /// A lead who opted out, has no address for the channel, or lacks a value of the template is skipped, with the reason.
+  static func render(_ lead: Lead, _ template: MessageTemplate, channel: Channel) -> ExpandedLead {
+    if lead.optedOut[channel] != nil { return .skip(reason: "opted out of \(channel.rawValue)") }
+    guard let address = lead.address(for: channel) else {
+      return .skip(reason: "no address for \(channel.rawValue)")
+    }
+    switch template.render(lead) {
+    case .message(let text): return .send(to: address, message: text)
+    case .skipped(let reason): return .skip(reason: reason)
+    }
+  }
+}

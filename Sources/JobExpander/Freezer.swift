@@ -1,0 +1,99 @@
+import BSON
+import CRMCore
+import CRMStore
+import CivilTime
+import Crypto
+import Foundation
+import JSON
+import Runtime
+import ServiceHost
+
+/// Freezes a run's audience: walks the matching leads in `_id` order and writes them down in chunks.
+///
+/// One worker walks at a time, under a lease; memory holds one chunk. Killed in between, the next worker goes on behind
+/// the last chunk written, whose job the sweeper publishes if it had not been.
+struct Freezer: Sendable {
+  private let store: Store
+  private let publisher: JobPublisher
+  private let log: Logger
+  private let owner: String
+  private let chunkSize: Int
+  private let leaseSeconds: Int
+  private let seconds: Histogram
+
+  init(_ context: ServiceContext, _ publisher: JobPublisher) {
+    store = context.store
+    self.publisher = publisher
+    log = context.log
+    owner = context.instanceID
+    chunkSize = context.settings[CRMSettings.chunkSize]
+    leaseSeconds = context.settings[CRMSettings.launchLease]
+    seconds = context.instruments.stage("freeze")
+  }
+
+  func freeze(_ runID: UUIDBytes, trace: TraceContext) async throws {
+    guard let lease = try await store.leaseFreeze(runID, owner: owner, seconds: leaseSeconds) else { return }
+    let run = lease.run
+    let log = self.log.with([
+      LogKey.campaignID: .string(run.campaignID.hex), LogKey.runID: .string(run.id.string),
+      LogKey.traceparent: .string(trace.description),
+    ])
+    let filter: BSONDocument
+    do {
+      guard let zone = TimeZone(identifier: run.timezone) else {
+        throw InvalidRun(message: "the time zone \(run.timezone) is unknown")
+      }
+      filter = try Rule.decode(run.rule, path: "rule_ast").filter(now: run.asOf, zone: zone)
+    } catch {
+      log.error("the segment's rule cannot be carried out", [LogKey.error: .string("\(error)")])
+      return try await store.failRun(run, errorClass: "invalid_rule", message: "\(error)")
+    }
+    do {
+      let audience = try await walk(lease, matching: filter, trace: trace)
+      try await store.finishFreeze(lease)
+      log.info("audience frozen", ["audience": .int(audience)])
+      _ = try await store.completeIfDone(run.id)
+    } catch is FreezeInterrupted {
+      log.info("freezing stopped: the run was paused or ended, or another worker goes on")
+    }
+  }
+
+  private func walk(_ lease: FreezeLease, matching filter: BSONDocument, trace: TraceContext) async throws -> Int64 {
+    let run = lease.run
+    var (cursor, sequence, audience) = (run.cursor, run.chunks, run.audience)
+    var hash = run.audienceHash ?? ""
+    guard let bound = lease.upperBound else { return audience }
+    while true {
+      let began = ContinuousClock.now
+      let ids = try await store.audiencePage(matching: filter, after: cursor, upTo: bound, limit: chunkSize)
+      guard !ids.isEmpty else { return audience }
+      hash = AudienceHash.next(after: hash, ids)
+      try await store.freezeChunk(lease, sequence: sequence, leadIDs: ids, hash: hash, leaseSeconds: leaseSeconds)
+      let chunk = AudienceChunk(
+        runID: run.id, sequence: sequence, origin: .rule, leadIDs: ids, createdAt: store.clock.now())
+      try await publisher.publish([chunk], of: run, trace: trace)
+      seconds.observe(began.duration(to: .now))
+      cursor = ids.last
+      sequence += 1
+      audience += Int64(ids.count)
+    }
+  }
+}
+
+/// Why a run cannot be carried out.
+private struct InvalidRun: Error, CustomStringConvertible {
+  let message: String
+  var description: String { message }
+}
+
+/// A chained digest of an audience in its order: SHA-256 over the digest so far and the chunk's lead ids, as hexadecimal.
+enum AudienceHash {
+  static func next(after hash: String, _ leadIDs: [ObjectID]) -> String {
+    var bytes = Array(hash.utf8)
+    for id in leadIDs { bytes += id.bytes }
+    return SHA256.digest(bytes).map { byte in
+      let text = String(byte, radix: 16)
+      return byte < 16 ? "0" + text : text
+    }.joined()
+  }
+}

@@ -1,0 +1,137 @@
+import CRMCore
+import CRMMessaging
+import CRMStore
+import CivilTime
+import JSON
+import Runtime
+import ServiceHost
+import Synchronization
+
+/// Takes up what got lost: launches without progress, chunks and sends whose record a broker dropped, claims whose worker
+/// died, retries that are due. One replica sweeps at a time.
+final class Sweeper: Service {
+  let name = "sweeper"
+
+  private let store: Store
+  private let publisher: JobPublisher
+  private let backPressure: SendBackPressure
+  private let log: Logger
+  private let owner: String
+  private let interval: Duration
+  private let idleSeconds: Int
+  private let leaseSeconds: Int
+  private let swept: MetricFamily<Counter>
+  private let task = Mutex<Task<Void, Never>?>(nil)
+
+  private static let sweepLease = "sweeper"
+  private static let sweepLeaseSeconds = 15
+  private static let chunksARun = 50
+  private static let runsASweep = 200
+
+  init(_ context: ServiceContext, _ publisher: JobPublisher, _ backPressure: SendBackPressure) {
+    store = context.store
+    self.publisher = publisher
+    self.backPressure = backPressure
+    log = context.log
+    owner = context.instanceID
+    interval = .milliseconds(context.settings[CRMSettings.sweepInterval])
+    idleSeconds = context.settings[CRMSettings.sweepAfter]
+    leaseSeconds = context.settings[CRMSettings.claimLease]
+    swept = context.instruments.swept
+  }
+
+  func start() async throws {
+    let running = Task { [self] in
+      while !Task.isCancelled {
+        do {
+          if try await store.acquireLease(Self.sweepLease, owner: owner, seconds: Self.sweepLeaseSeconds) {
+            try await sweep()
+          }
+        } catch {
+          if !Task.isCancelled { log.warning("sweep failed; the next one goes on", [LogKey.error: .string("\(error)")]) }
+        }
+        try? await Task.sleep(for: interval)
+      }
+    }
+    task.withLock { $0 = running }
+  }
+
+  func stop(grace: Duration) async {
+    let running = task.withLock { $0 }
+    running?.cancel()
+    await running?.value
+    // Nothing is lost if this fails: the lease runs out by itself.
+    try? await store.releaseLease(Self.sweepLease, owner: owner)
+  }
+
+  private func sweep() async throws {
+    try await publishDueRetries()
+    for run in try await store.stalledLaunches(olderThanSeconds: idleSeconds, limit: 20) {
+      note("launch", 1, run)
+      try await publisher.publishLaunch(of: run, trace: TraceContext())
+    }
+    for run in try await store.runs(in: [.running], limit: Self.runsASweep) {
+      if try await store.completeIfDone(run.id) { continue }
+      try await sweepChunks(of: run)
+    }
+    for run in try await store.cancelledRunsToDrain(limit: 20) { try await drain(run) }
+  }
+
+  private func publishDueRetries() async throws {
+    while !Task.isCancelled {
+      let due = try await store.takeDueRetries(limit: 500, holdSeconds: idleSeconds)
+      guard !due.isEmpty else { return }
+      swept.labels("retry").add(due.count)
+      try await publisher.publish(due, trace: TraceContext())
+      if due.count < 500 { return }
+    }
+  }
+
+  private func sweepChunks(of run: CampaignRun) async throws {
+    let chunks = try await store.takeChunksToSweep(run: run.id, idleSeconds: idleSeconds, limit: Self.chunksARun)
+    for chunk in chunks {
+      guard chunk.expanded else {
+        note("chunk", 1, run)
+        try await publisher.publish([chunk], of: run, trace: TraceContext())
+        continue
+      }
+      try await sweepRows(of: chunk, run)
+    }
+  }
+
+  /// Queued rows are published again only once the send workers have caught up: while records wait on the topic, theirs
+  /// are most likely among them.
+  private func sweepRows(of chunk: AudienceChunk, _ run: CampaignRun) async throws {
+    let state = try await store.sweep(chunk, of: run, leaseSeconds: leaseSeconds)
+    if state.open == 0 { return try await store.settle(chunk) }
+    if !state.lapsed.isEmpty {
+      note("lapsed_claim", state.lapsed.count, run)
+      try await publisher.publishUnknown(state.lapsed, of: chunk, run, now: store.clock.now())
+    }
+    if !state.queued.isEmpty, backPressure.lag == 0, run.state == .running {
+      note("send", state.queued.count, run)
+      try await publisher.publish(state.queued, trace: TraceContext())
+    }
+  }
+
+  /// A cancelled run is drained when nothing of it is pending, queued or sending.
+  private func drain(_ run: CampaignRun) async throws {
+    var last: Int64?
+    while true {
+      let chunks = try await store.chunks(run: run.id, afterSequence: last, limit: 20)
+      guard let end = chunks.last else { break }
+      for chunk in chunks {
+        try await store.cancel(chunk, of: run)
+        try await sweepRows(of: chunk, run)
+      }
+      last = end.sequence
+    }
+    if try await store.stats(ofRun: run.id).inFlight == 0 { try await store.markDrained(run.id) }
+  }
+
+  private func note(_ kind: String, _ count: Int, _ run: CampaignRun) {
+    swept.labels(kind).add(count)
+    log.info(
+      "swept", ["kind": .string(kind), LogKey.count: .int(Int64(count)), LogKey.runID: .string(run.id.string)])
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Kafka
+import Testing
+
+/// A broker the conformance suite runs against.
+struct TestBroker: Sendable, CustomTestStringConvertible {
+  enum Kind: Sendable, CaseIterable {
+    case embedded, real
+
+    /// The embedded broker always; a real one when the environment names it.
+    static var available: [Kind] {
+      let environment = ProcessInfo.processInfo.environment
+      let real = environment["KAFKA_BROKERS"] ?? environment["KAFKA_HOME"]
+      return real?.isEmpty == false ? [.embedded, .real] : [.embedded]
+    }
+  }
+
+  let kind: Kind
+  let servers: String
+  let embedded: EmbeddedBroker?
+
+  var testDescription: String { "\(kind) broker" }
+
+  /// The brokers of the suite that is running.
+  @TaskLocal static var running: [Kind: TestBroker] = [:]
+
+  static func of(_ kind: Kind) throws -> TestBroker {
+    try #require(running[kind])
+  }
+
+  /// A topic of its own for each test.
+  func makeTopic(partitions: Int) async throws -> String {
+    let name = "test-\(UUID().uuidString.lowercased())"
+    try await create(topic: name, partitions: partitions)
+    return name
+  }
+
+  func create(topic: String, partitions: Int) async throws {
+    if let embedded {
+      try embedded.createTopic(topic, partitions: partitions)
+    } else {
+      let admin = try KafkaAdmin(brokers: servers, clientID: "test-admin")
+      let created = try await admin.createTopics([TopicSpec(name: topic, partitions: partitions)])
+      await admin.close()
+      for topic in created { try #require(topic.isUsable, "\(topic)") }
+    }
+  }
+}
+
+/// Starts the brokers before a suite and stops them after it.
+struct BrokersTrait: SuiteTrait, TestScoping {
+  let kinds: [TestBroker.Kind]
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
+  ) async throws {
+    var running: [TestBroker.Kind: TestBroker] = [:]
+    let embedded = try EmbeddedBroker()
+    running[.embedded] = TestBroker(kind: .embedded, servers: embedded.bootstrapServers, embedded: embedded)
+    var started: RealBroker?
+    if kinds.contains(.real) {
+      let environment = ProcessInfo.processInfo.environment
+      if let servers = environment["KAFKA_BROKERS"], !servers.isEmpty {
+        running[.real] = TestBroker(kind: .real, servers: servers, embedded: nil)
+      } else if let home = environment["KAFKA_HOME"] {
+        let broker = try RealBroker(home: home)
+        started = broker
+        running[.real] = TestBroker(kind: .real, servers: broker.address, embedded: nil)
+      }
+    }
+    print("Kafka brokers: \(running.values.map { "\($0.kind) at \($0.servers)" }.sorted())")
+    defer { started?.stop() }
+    try await TestBroker.$running.withValue(running, operation: body)
+    embedded.close()
+    await embedded.waitUntilClosed()
+  }
+}
+
+extension Trait where Self == BrokersTrait {
+  static var brokers: Self { BrokersTrait(kinds: TestBroker.Kind.available) }
+  static var embeddedBroker: Self { BrokersTrait(kinds: [.embedded]) }
+}
+
+/// An Apache Kafka broker in a directory of its own, by the script `kafka` in `KAFKA_HOME`.
+struct RealBroker {
+  let address: String
+  private let home: String
+  private let directory: String
+
+  init(home: String) throws {
+    self.home = home
+    directory = NSTemporaryDirectory() + "kafka-test-\(UUID().uuidString)"
+    let output = try Self.run(home, ["start", directory])
+    let words = output.split { $0.isWhitespace }
+    address = String(try #require(words.last { $0.contains(":") }, "\(output)"))
+  }
+
+  func stop() {
+    _ = try? Self.run(home, ["stop", directory])
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  private static func run(_ home: String, _ arguments: [String]) throws -> String {
+    let log = NSTemporaryDirectory() + "kafka-script-\(UUID().uuidString)"
+    try #require(FileManager.default.createFile(atPath: log, contents: nil))
+    defer { try? FileManager.default.removeItem(atPath: log) }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: home + "/kafka")
+    process.arguments = arguments
+    // A file rather than a pipe: the broker inherits it and would keep a pipe open.
+    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    return try String(contentsOfFile: log, encoding: .utf8)
+  }
+}
