@@ -60,7 +60,8 @@ let package = Package(
     library("Kafka", ["CRdKafka", "Runtime"]),
     library("Mongo", ["BSON", "CMongoC", "Runtime"]),
     library("HTTP", ["CCurl", "CMicroHTTPD", "Runtime"]),
-    library("ServiceHost", ["BSON", "CivilTime", "CRMMessaging", "CRMStore", "HTTP", "JSON", "Kafka", "Mongo", "Runtime"]),
+    library(
+      "ServiceHost", ["BSON", "CivilTime", "CRMMessaging", "CRMStore", "HTTP", "JSON", "Kafka", "Mongo", "Runtime"]),
 
     // The domain.
     library("CRMCore", ["BSON", "CivilTime", "Crypto", "JSON"]),
@@ -90,6 +91,7 @@ let package = Package(
     tests(
       "IntegrationTests",
       service),
+    tests("DevStackTests", ["DevStack", "JSON"]),
     tests("EndToEndTests", service),
   ],
   cxxLanguageStandard: .cxx17

@@ -49,8 +49,9 @@ install_packages() {
 
 check_swift() {
   command -v swift >/dev/null || die "no swift on PATH: install Swift 6.2 or newer, https://www.swift.org/install/"
-  local version
-  version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -1)
+  local text version
+  text=$(swift --version 2>&1) || die "swift does not run here: $text"
+  version=$(sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' <<<"$text" | head -1)
   [[ $(printf '6.2\n%s\n' "$version" | sort -V | head -1) == 6.2 ]] || die "Swift $version is too old: 6.2 or newer"
 }
 

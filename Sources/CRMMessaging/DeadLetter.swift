@@ -42,8 +42,8 @@ public struct DeadLetterPublisher: Sendable {
       topic: Topic.deadLetters.name, key: record.key, value: record.value,
       headers: [
         KafkaHeader(name: HeaderName.traceparent, value: record.trace.child().headerBytes),
-        header(HeaderName.contentType, record.header(HeaderName.contentType) ?? "application/json"),
-        header(HeaderName.schema, record.header(HeaderName.schema) ?? Topic.deadLetters.schema),
+        header(HeaderName.contentType, record.text(ofHeader: HeaderName.contentType) ?? "application/json"),
+        header(HeaderName.schema, record.text(ofHeader: HeaderName.schema) ?? Topic.deadLetters.schema),
         header(HeaderName.originTopic, record.topic),
         header(HeaderName.originPartition, String(record.partition)),
         header(HeaderName.originOffset, String(record.offset)),

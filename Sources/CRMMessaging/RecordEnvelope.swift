@@ -33,11 +33,11 @@ extension Topic {
 }
 
 extension ConsumedRecord {
-  /// The value of the first header of that name, as text.
-  public func header(_ name: String) -> String? {
-    headers.first { $0.name == name }.map { String(decoding: $0.value, as: UTF8.self) }
-  }
+  /// The value of the last header of that name, as text.
+  public func text(ofHeader name: String) -> String? { header(name).map { String(decoding: $0, as: UTF8.self) } }
 
   /// The trace this record belongs to; a new one when it carries none that can be read.
-  public var trace: TraceContext { header(HeaderName.traceparent).flatMap { TraceContext(traceparent: $0) } ?? TraceContext() }
+  public var trace: TraceContext {
+    text(ofHeader: HeaderName.traceparent).flatMap { TraceContext(traceparent: $0) } ?? TraceContext()
+  }
 }

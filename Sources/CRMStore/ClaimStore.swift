@@ -47,7 +47,7 @@ extension Store {
   private static func runsThatSend(_ runs: Set<UUIDBytes>, _ connection: MongoConnection) throws -> Set<UUIDBytes> {
     var options = FindOptions()
     options.projection = ["_id": 1]
-    let sending = RunState.sending.map { BSONValue.string($0.rawValue) }
+    let sending = [RunState.launched, .freezing, .running].map { BSONValue.string($0.rawValue) }
     let found = try connection.findAll(
       Collections.campaignRuns,
       ["_id": ["$in": .array(runs.map { .uuid($0.bytes) })], "state": ["$in": .array(sending)]], options,
@@ -86,11 +86,11 @@ extension Store {
         [
           "_id": ["$in": .array(group.map { .uuid($0.sendID.bytes) })],
           "status": ["$in": [.string(SendStatus.sending.rawValue), .string(SendStatus.unknown.rawValue)]],
-          "retry_at": ["$exists": true], "attempt": .int32(Int32(attempt - 1)),
+          "retry_at": ["$exists": true], "attempt": .int32(attempt - 1),
         ],
         [
           "$set": [
-            "attempt": .int32(Int32(attempt)), "lease": ["owner": .string(owner), "fence": .uuid(fence.bytes)],
+            "attempt": .int32(attempt), "lease": ["owner": .string(owner), "fence": .uuid(fence.bytes)],
           ],
           "$unset": ["retry_at": ""], "$currentDate": ["sending_at": true],
         ])
@@ -123,6 +123,9 @@ extension Store {
     }
   }
 
+  /// States in which a send may wait for an attempt.
+  private static let unsettled: [BSONValue] = [SendStatus.queued, .sending, .unknown].map { .string($0.rawValue) }
+
   /// Stores when each of our claimed sends may be tried again, and lets go of the claims.
   ///
   /// A send that has meanwhile got an outcome or another holder is left alone.
@@ -133,14 +136,14 @@ extension Store {
         WriteModel.updateOne(
           filter: [
             "_id": .uuid(retry.sendID.bytes), "lease.fence": .uuid(fence.bytes),
-            "rank": ["$lte": .int32(SendStatus.unknown.rank)],
+            "status": ["$in": .array(Store.unsettled)],
           ],
           update: [
             "$set": ["retry_at": .date(milliseconds: retry.notBefore.milliseconds)], "$unset": ["lease": ""],
           ])
       }
       let result = try connection.bulkWrite(Collections.communicationLogs, writes, ordered: false)
-      if let error = result.errors.first { throw error.asMongoError }
+      try result.throwIfFailed()
     }
   }
 
@@ -151,11 +154,14 @@ extension Store {
     try await mongo.withConnection { connection in
       let writes = sends.map { send in
         WriteModel.updateOne(
-          filter: ["_id": .uuid(send.sendID.bytes), "rank": ["$lt": .int32(SendStatus.sent.rank)], "lease": ["$exists": false]],
+          filter: [
+            "_id": .uuid(send.sendID.bytes), "status": ["$in": .array(Store.unsettled)],
+            "lease": ["$exists": false],
+          ],
           update: ["$set": ["retry_at": .date(milliseconds: send.notBefore.milliseconds)]])
       }
       let result = try connection.bulkWrite(Collections.communicationLogs, writes, ordered: false)
-      if let error = result.errors.first { throw error.asMongoError }
+      try result.throwIfFailed()
     }
   }
 }

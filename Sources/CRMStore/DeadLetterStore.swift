@@ -50,7 +50,7 @@ public struct DeadLetter: Sendable {
       namespace: DeadLetter.namespace)
   }
 
-  private static let namespace = UUIDBytes(v5: "minicrm/dead-letters", namespace: .dnsNamespace)
+  private static let namespace = UUIDBytes(high: 0x5a1c_90d4_77e2_4b6f, low: 0xa3f8_1c64_0b9e_d275)
 }
 
 extension Store {
@@ -60,7 +60,9 @@ extension Store {
     try await mongo.withConnection { connection in
       let result = try connection.insertMany(
         Collections.deadLetters, letters.map(Store.document), ordered: false)
-      if let error = result.errors.first(where: { !$0.isDuplicateKey }) { throw error.asMongoError }
+      var others = result
+      others.errors.removeAll(where: \.isDuplicateKey)
+      try others.throwIfFailed()
     }
   }
 

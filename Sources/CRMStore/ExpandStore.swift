@@ -67,7 +67,7 @@ extension Store {
         }
       }
       let result = try connection.insertMany(Collections.communicationLogs, rows, ordered: false)
-      if let error = result.errors.first { throw error.asMongoError }
+      try result.throwIfFailed()
       var delta = CampaignStats()
       delta.pending = -Int64(rows.count)
       delta.queued = Int64(jobs.count)
@@ -90,7 +90,7 @@ extension Store {
           "_id": .uuid(run.bytes),
           "state": ["$in": .array(RunState.active.map { .string($0.rawValue) })],
         ],
-        [
+        update: [
           "$inc": ["manual_chunks": 1, "audience": .int64(Int64(leadIDs.count))],
           "$set": ["updated_at": .date(milliseconds: now.milliseconds)],
         ], returnNew: true)
@@ -172,7 +172,7 @@ extension Store {
           Store.cancelledRow(SendID.make(run: run.id, lead: id, channel: run.channel), lead: id, of: run, at: now)
         }
         let result = try connection.insertMany(Collections.communicationLogs, rows, ordered: false)
-        if let error = result.errors.first { throw error.asMongoError }
+        try result.throwIfFailed()
         delta.pending = -Int64(rows.count)
         delta.cancelled = Int64(rows.count)
       } else {
@@ -243,7 +243,7 @@ extension Store {
   }
 
   /// The send job of a stored row.
-  static func sendJob(_ row: BSONDocument, attempt: Int) throws -> SendJob {
+  static func sendJob(_ row: BSONDocument, attempt: Int32) throws -> SendJob {
     guard let id = row["_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) }),
       let campaign = row["campaign_id"]?.objectIDValue,
       let run = row["run_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) }), let lead = row["lead_id"]?.objectIDValue,

@@ -59,9 +59,10 @@ extension Store {
   ) async throws -> IdempotencyDecision {
     let now = clock.now()
     let owner = ObjectID()
+    let effectID = ObjectID()
     var fresh = BSONDocument()
     fresh.append("fingerprint", binary: fingerprint)
-    fresh.append("effect_id", ObjectID())
+    fresh.append("effect_id", effectID)
     fresh.append("owner", owner)
     fresh.appendDate("lease_until", milliseconds: now.advanced(by: lease).milliseconds)
     fresh.appendDate("expires_at", milliseconds: now.advanced(by: timeToLive).milliseconds)
@@ -70,12 +71,17 @@ extension Store {
       // The server removes expired keys about once a minute; one that it has not reached yet counts as gone.
       _ = try connection.deleteOne(
         Collections.idempotencyKeys, ["_id": .string(key), "expires_at": ["$lte": .date(milliseconds: now.milliseconds)]])
-      let before = try connection.findAndModify(
-        Collections.idempotencyKeys, ["_id": .string(key)], update: ["$setOnInsert": .document(reservation)],
-        returnNew: false, upsert: true)
+      let before: BSONDocument?
+      do {
+        before = try connection.findAndModify(
+          Collections.idempotencyKeys, ["_id": .string(key)], update: ["$setOnInsert": .document(reservation)],
+          returnNew: false, upsert: true)
+      } catch where error.isDuplicateKey {
+        // Of two that insert at once, the server refuses one.
+        return .inProgress
+      }
       guard let before else {
-        guard let id = reservation["effect_id"]?.objectIDValue else { return .inProgress }
-        return .execute(IdempotencyReservation(key: key, effectID: id, isRetry: false, owner: owner))
+        return .execute(IdempotencyReservation(key: key, effectID: effectID, isRetry: false, owner: owner))
       }
       return try Store.decide(before, key: key, fingerprint: fingerprint, owner: owner, now, lease, connection)
     }

@@ -40,6 +40,9 @@ private struct LeadUpsert {
   /// E-mails asked for in one query; keeps it far below the size of a command.
   private static let queryLimit = 10_000
 
+  /// What another writer has stored a moment ago must be seen, or the unique index would refuse the row again and again.
+  private static let newest = FindOptions(batchSize: 5000, readConcern: .local)
+
   let rows: [LeadInput]
   let now: Timestamp
   private var outcomes: [RowOutcome]
@@ -75,7 +78,7 @@ private struct LeadUpsert {
           for email in emails[start..<min(start + LeadUpsert.queryLimit, emails.count)] { array.append(email) }
         }
       }
-      try connection.find(Collections.leads, filter) { document in
+      try connection.find(Collections.leads, filter, LeadUpsert.newest) { document in
         let lead = try Lead(bson: document)
         leads[lead.id] = lead
         return .more
@@ -132,7 +135,7 @@ private struct LeadUpsert {
     for draft in drafts {
       guard let stored = draft.stored, let change = LeadChange.between(stored, draft.lead, at: now) else { continue }
       changed.append(draft)
-      updates.append(.updateOne(["_id": .objectID(stored.id)], change))
+      updates.append(.updateOne(filter: ["_id": .objectID(stored.id)], update: change))
     }
     guard !updates.isEmpty else { return contested }
     let result = try connection.bulkWrite(Collections.leads, updates, ordered: false)
@@ -170,23 +173,13 @@ private struct LeadUpsert {
 }
 
 extension BulkResult {
-  /// Positions of the operations that the unique index refused.
+  /// Positions of the operations that a unique index refused.
   ///
   /// - Throws: the first error of any other kind.
-  func duplicates() throws -> [Int] {
-    var positions: [Int] = []
-    for error in errors {
-      guard error.isDuplicateKey else { throw RefusedWrite(code: error.code, message: error.message) }
-      positions.append(error.index)
+  func duplicates() throws(MongoError) -> [Int] {
+    for error in errors where !error.isDuplicateKey {
+      throw MongoError(kind: error.kind, code: error.code, message: error.message)
     }
-    return positions
+    return errors.map(\.index)
   }
-}
-
-/// The server refused a document that this program thought good: a fault of the program.
-struct RefusedWrite: Error, CustomStringConvertible {
-  let code: Int
-  let message: String
-
-  var description: String { "MongoDB refused a write (\(code)): \(message)" }
 }

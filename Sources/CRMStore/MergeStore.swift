@@ -42,12 +42,11 @@ extension Store {
         found.insert(id)
         let before = try SendState(bson: row)
         let (after, anomalies) = before.merge(told)
-        for anomaly in anomalies { report.anomalies[anomaly.rawValue, default: 0] += 1 }
+        for anomaly in anomalies { report.anomalies[anomaly.kind.rawValue, default: 0] += 1 }
         guard after != before else { return .more }
-        writes.append(.updateOne(filter: ["_id": .uuid(id.bytes)], update: before.update(to: after, at: now)))
+        writes.append(.updateOne(filter: ["_id": .uuid(id.bytes)], update: Store.update(from: before, to: after, at: now)))
         if before.status != after.status {
-          deltas[run, default: CampaignStats()][before.status] -= 1
-          deltas[run, default: CampaignStats()][after.status] += 1
+          deltas[run, default: CampaignStats()].move(from: before.status, to: after.status)
         }
         report.runs.insert(run)
         return .more
@@ -58,11 +57,22 @@ extension Store {
       }
       guard !writes.isEmpty else { return report }
       let result = try connection.bulkWrite(Collections.communicationLogs, writes, ordered: false)
-      if let error = result.errors.first { throw error.asMongoError }
+      try result.throwIfFailed()
       report.changed = writes.count
       for (run, delta) in deltas { try RunStats.add(delta, run: run, slot: slot, connection) }
       return report
     }
+  }
+
+  /// A send with an outcome has neither holder nor next attempt.
+  private static func update(from before: SendState, to after: SendState, at now: Timestamp) -> BSONDocument {
+    var fields = after.fields(changedFrom: before)
+    fields.appendDate("updated_at", milliseconds: now.milliseconds)
+    var update: BSONDocument = ["$set": .document(fields)]
+    if after.status.rank > SendStatus.sending.rank, before.status.rank <= SendStatus.sending.rank {
+      update.append("$unset", ["lease": "", "retry_at": ""])
+    }
+    return update
   }
 
   /// Keeps evidence that matches no row, once per send and status, for as long as the collection's expiry.
@@ -86,7 +96,7 @@ extension Store {
       }
     }
     let result = try connection.bulkWrite(Collections.parkedReceipts, writes, ordered: false)
-    if let error = result.errors.first { throw error.asMongoError }
+    try result.throwIfFailed()
     return writes.count
   }
 }

@@ -30,10 +30,16 @@ extension Store {
           var batch = OrderBatch(rows: rows, now: now)
           return try batch.run(connection)
         }
-      } catch let error as MongoError where error.kind == .duplicateKey && attempts < 5 {
+      } catch let error as MongoError where Store.isDuplicate(error) && attempts < 5 {
         attempts += 1
       }
     }
+  }
+}
+
+extension Store {
+  private static func isDuplicate(_ error: MongoError) -> Bool {
+    error.isDuplicateKey || error.bulkResult?.errors.contains(where: \.isDuplicateKey) == true
   }
 }
 
@@ -142,8 +148,8 @@ private struct OrderBatch {
         FieldError(field: "order_no", code: "foreign_order", message: "this number is an order of another lead")
       ])
     }
-    let new = row.corrected(old, at: now)
-    guard !new.hasSameContent(as: old) else { return .unchanged }
+    let (new, changed) = row.merged(into: old, at: now)
+    guard changed else { return .unchanged }
     drafts[known].order = new
     drafts[known].isChanged = true
     correct(old, to: new, for: lead)
@@ -170,12 +176,12 @@ private struct OrderBatch {
 
   private func writeOrders(_ connection: MongoConnection) throws {
     let new = drafts.filter(\.isNew).map { $0.order.bson() }
-    if !new.isEmpty { try connection.insertMany(Collections.orders, new, ordered: false).throwingErrors() }
+    if !new.isEmpty { try connection.insertMany(Collections.orders, new, ordered: false).throwIfFailed() }
     let corrections = drafts.filter { $0.isChanged && !$0.isNew }.map {
-      WriteModel.replaceOne(["_id": .objectID($0.order.id)], $0.order.bson())
+      WriteModel.replaceOne(filter: ["_id": .objectID($0.order.id)], replacement: $0.order.bson())
     }
     if !corrections.isEmpty {
-      try connection.bulkWrite(Collections.orders, corrections, ordered: false).throwingErrors()
+      try connection.bulkWrite(Collections.orders, corrections, ordered: false).throwIfFailed()
     }
   }
 
@@ -193,10 +199,10 @@ private struct OrderBatch {
       } else if let latest = state.latest {
         set.append("last_order_at", ["$max": ["$last_order_at", .date(milliseconds: latest.milliseconds)]])
       }
-      updates.append(.updateOnePipeline(["_id": .objectID(id)], [["$set": .document(set)]]))
+      updates.append(.updateOnePipeline(filter: ["_id": .objectID(id)], pipeline: [["$set": .document(set)]]))
     }
     guard !updates.isEmpty else { return }
-    try connection.bulkWrite(Collections.leads, updates, ordered: false).throwingErrors()
+    try connection.bulkWrite(Collections.leads, updates, ordered: false).throwIfFailed()
   }
 
   private func latestOrders(of ids: [ObjectID], _ connection: MongoConnection) throws -> [ObjectID: Timestamp] {

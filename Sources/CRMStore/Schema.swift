@@ -111,7 +111,7 @@ extension Store {
       indexes: [
         IndexModel(keys: ["run_id": 1, "_id": 1], name: "run"),
         IndexModel(
-          keys: ["retry_at": 1], name: "retry_due", partialFilterExpression: ["retry_at": ["$exists": true]]),
+          keys: ["retry_at": 1], name: "retry_due", partialFilter: ["retry_at": ["$exists": true]]),
       ]),
     CollectionSchema(
       name: Collections.parkedReceipts, validator: object(required: ["send_id", "parked_at"], [:]),

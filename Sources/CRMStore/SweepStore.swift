@@ -47,7 +47,7 @@ extension Store {
             "run_id": .uuid(run.bytes), "settled": ["$ne": true],
             "$expr": Store.olderThan("$published_at", seconds: idleSeconds),
           ],
-          ["$currentDate": ["published_at": true]], returnNew: true, sort: ["sequence": 1])
+          update: ["$currentDate": ["published_at": true]], returnNew: true, sort: ["sequence": 1])
         guard let taken else { break }
         chunks.append(try AudienceChunk(bson: taken))
       }
@@ -116,9 +116,9 @@ extension Store {
         [
           ["$match": ["$expr": ["$lte": ["$retry_at", "$$NOW"]], "retry_at": ["$exists": true]]],
           ["$sort": ["retry_at": 1]], ["$limit": .int64(Int64(limit))],
-        ], hint: "retry_due"
+        ], options: AggregateOptions(hint: "retry_due")
       ) { row in
-        let attempt = Int(row["attempt"]?.int64Value ?? 0) + 1
+        let attempt = Int32(clamping: row["attempt"]?.int64Value ?? 0) + 1
         jobs.append(try Store.sendJob(row, attempt: attempt))
         if let id = row["_id"] { ids.append(id) }
         return .more

@@ -22,7 +22,7 @@ enum BrokerChoice: Sendable, Equatable {
 
   func description(at address: String) -> String {
     switch self {
-    case .given: "Apache Kafka at \(address) (KAFKA_BROKERS)"
+    case .given: "Kafka at \(address) (KAFKA_BROKERS)"
     case .apacheKafka(let home): "Apache Kafka at \(address), started here from \(home.path)"
     case .embedded: "embedded (librdkafka mock cluster) at \(address)"
     }

@@ -4,7 +4,7 @@ import HTTP
 struct HTTPProbe: Sendable {
   private let client: HTTPClient
 
-  init() throws { client = try HTTPClient(maxConnectionsPerHost: 2) }
+  init() throws { client = try HTTPClient(HTTPClient.Configuration(maxConnectionsPerHost: 2)) }
 
   func isReady(_ url: String) async -> Bool {
     await get("\(url)/ready")?.status == 200
@@ -17,7 +17,8 @@ struct HTTPProbe: Sendable {
   }
 
   private func get(_ url: String) async -> HTTPClientResponse? {
-    try? await client.execute(HTTPClientRequest(method: .get, url: url))
+    let timeouts = HTTPClientRequest.Timeouts(connect: .seconds(1), total: .seconds(5))
+    return try? await client.execute(HTTPClientRequest(.get, url, timeouts: timeouts))
   }
 
   func close() async { await client.close() }

@@ -9,14 +9,13 @@ enum Stopping {
   static let grace: Duration = .seconds(35)
 
   /// - Returns: the names of those that had to be killed.
-  static func stop(_ processes: [StackProcess]) async -> [String] {
-    var killed: [String] = []
-    killed += await stopTogether(processes.filter { !lastSteps.contains($0.name) })
-    for name in lastSteps { killed += await stopTogether(processes.filter { $0.name == name }) }
+  static func stop(_ processes: [StackProcess], grace: Duration = grace) async -> [String] {
+    var killed = await stopTogether(processes.filter { !lastSteps.contains($0.name) }, grace)
+    for name in lastSteps { killed += await stopTogether(processes.filter { $0.name == name }, grace) }
     return killed
   }
 
-  private static func stopTogether(_ processes: [StackProcess]) async -> [String] {
+  private static func stopTogether(_ processes: [StackProcess], _ grace: Duration) async -> [String] {
     for process in processes where process.isAlive { kill(process.pid, SIGTERM) }
     if await waitUntilGone(processes, within: grace) { return [] }
     let stubborn = processes.filter(\.isAlive)

@@ -61,18 +61,19 @@ struct Freezer: Sendable {
   private func walk(_ lease: FreezeLease, matching filter: BSONDocument, trace: TraceContext) async throws -> Int64 {
     let run = lease.run
     var (cursor, sequence, audience) = (run.cursor, run.chunks, run.audience)
-    var hash = run.audienceHash ?? ""
+    var hash = run.audienceHash
     guard let bound = lease.upperBound else { return audience }
     while true {
       let began = ContinuousClock.now
       let ids = try await store.audiencePage(matching: filter, after: cursor, upTo: bound, limit: chunkSize)
       guard !ids.isEmpty else { return audience }
-      hash = AudienceHash.next(after: hash, ids)
-      try await store.freezeChunk(lease, sequence: sequence, leadIDs: ids, hash: hash, leaseSeconds: leaseSeconds)
+      let next = AudienceHash.adding(ids, to: hash)
+      try await store.freezeChunk(lease, sequence: sequence, leadIDs: ids, hash: next, leaseSeconds: leaseSeconds)
       let chunk = AudienceChunk(
         runID: run.id, sequence: sequence, origin: .rule, leadIDs: ids, createdAt: store.clock.now())
       try await publisher.publish([chunk], of: run, trace: trace)
       seconds.observe(began.duration(to: .now))
+      hash = next
       cursor = ids.last
       sequence += 1
       audience += Int64(ids.count)
@@ -84,16 +85,4 @@ struct Freezer: Sendable {
 private struct InvalidRun: Error, CustomStringConvertible {
   let message: String
   var description: String { message }
-}
-
-/// A chained digest of an audience in its order: SHA-256 over the digest so far and the chunk's lead ids, as hexadecimal.
-enum AudienceHash {
-  static func next(after hash: String, _ leadIDs: [ObjectID]) -> String {
-    var bytes = Array(hash.utf8)
-    for id in leadIDs { bytes += id.bytes }
-    return SHA256.digest(bytes).map { byte in
-      let text = String(byte, radix: 16)
-      return byte < 16 ? "0" + text : text
-    }.joined()
-  }
 }

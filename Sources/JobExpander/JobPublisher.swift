@@ -46,9 +46,9 @@ struct JobPublisher: Sendable {
       sendIDs.compactMap { id in
         leads[id].map { lead in
           StatusUpdate(
-            sendID: id, campaignID: run.campaignID, leadID: lead, status: .unknown, attempt: 1, vendor: nil,
+            sendID: id, campaignID: run.campaignID, leadID: lead, status: .unknown, attempt: 1, vendor: StatusUpdate.noVendor,
             vendorMessageID: nil,
-            error: SendFailure(
+            error: SendError(
               errorClass: "lease_lapsed", message: "the worker that claimed this send told no outcome in time"),
             timestamp: now)
         }

@@ -11,14 +11,14 @@ struct DeadLetterFiling: Sendable {
   @Sendable static func decode(_ record: ConsumedRecord) throws(PoisonError) -> DeadLetter {
     DeadLetter(
       letterPartition: record.partition, letterOffset: record.offset,
-      topic: record.header(HeaderName.originTopic) ?? "unknown",
-      partition: record.header(HeaderName.originPartition).flatMap { Int32($0) },
-      offset: record.header(HeaderName.originOffset).flatMap { Int64($0) },
-      group: record.header(HeaderName.group) ?? "unknown",
-      attempts: record.header(HeaderName.attempts).flatMap { Int($0) } ?? 1,
-      errorClass: record.header(HeaderName.errorClass) ?? "unknown", error: record.header(HeaderName.error) ?? "",
-      firstFailure: record.header(HeaderName.firstFailure).flatMap { Timestamp(rfc3339: $0) },
-      failedAt: record.header(HeaderName.lastFailure).flatMap { Timestamp(rfc3339: $0) }
+      topic: record.text(ofHeader: HeaderName.originTopic) ?? "unknown",
+      partition: record.text(ofHeader: HeaderName.originPartition).flatMap { Int32($0) },
+      offset: record.text(ofHeader: HeaderName.originOffset).flatMap { Int64($0) },
+      group: record.text(ofHeader: HeaderName.group) ?? "unknown",
+      attempts: record.text(ofHeader: HeaderName.attempts).flatMap { Int($0) } ?? 1,
+      errorClass: record.text(ofHeader: HeaderName.errorClass) ?? "unknown", error: record.text(ofHeader: HeaderName.error) ?? "",
+      firstFailure: record.text(ofHeader: HeaderName.firstFailure).flatMap { Timestamp(rfc3339: $0) },
+      failedAt: record.text(ofHeader: HeaderName.lastFailure).flatMap { Timestamp(rfc3339: $0) }
         ?? Timestamp(milliseconds: record.timestampMS),
       key: record.key, value: record.value, headers: record.headers.map { ($0.name, $0.value) })
   }

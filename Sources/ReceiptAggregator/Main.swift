@@ -23,7 +23,7 @@ struct ReceiptAggregator {
         .init(
           batch: batch, linger: .milliseconds(context.settings[CRMSettings.mergeLinger]), concurrency: 2),
         deadLetters: context.deadLetters, metrics: context.instruments.consumer("receipts"), log: context.log,
-        decode: Evidence.decode, handle: merger.handle)
+        decode: Told.decode, handle: merger.handle)
       let filing = DeadLetterFiling(store: context.store)
       let letters = ConsumerLoop(
         name: "dead-letters", consumer: try context.consumer(of: [.deadLetters], suffix: "dlq", highWater: 2000),

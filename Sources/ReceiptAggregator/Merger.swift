@@ -22,7 +22,7 @@ final class Merger: Sendable {
     seconds = context.instruments.stage("merge")
   }
 
-  @Sendable func handle(_ batch: [Incoming<Evidence>]) async throws -> BatchOutcome {
+  @Sendable func handle(_ batch: [Incoming<Told>]) async throws -> BatchOutcome {
     let began = ContinuousClock.now
     var events: [UUIDBytes: [SendEvent]] = [:]
     events.reserveCapacity(batch.count)

@@ -35,7 +35,7 @@ final class Sender: Sendable {
     self.gate = gate
     let settings = context.settings
     policy = SendPolicy(
-      maxAttempts: settings[CRMSettings.maxAttempts],
+      maxAttempts: Int32(settings[CRMSettings.maxAttempts]),
       backoff: Backoff(
         base: .milliseconds(settings[CRMSettings.retryBase]), cap: .milliseconds(settings[CRMSettings.retryCap])),
       honoursIdempotencyKeys: gate.vendor.honoursIdempotencyKeys)
@@ -145,7 +145,7 @@ final class Sender: Sendable {
         updates.append(update(item, .failed, vendorMessageID: nil, failure, at: now))
         letters.append(
           deadLetters.deadLetter(
-            for: item.record, PoisonError("attempts_exhausted", failure.message), attempts: job.attempt))
+            for: item.record, PoisonError("attempts_exhausted", failure.message), attempts: Int(job.attempt)))
       }
     }
     let (toTell, toBury, toRetry) = (updates, letters, retries)
@@ -156,7 +156,7 @@ final class Sender: Sendable {
   }
 
   private func update(
-    _ item: Incoming<SendJob>, _ status: SendStatus, vendorMessageID: String?, _ failure: SendFailure?, at now: Timestamp
+    _ item: Incoming<SendJob>, _ status: SendStatus, vendorMessageID: String?, _ failure: SendError?, at now: Timestamp
   ) -> KafkaRecord {
     let job = item.message
     let update = StatusUpdate(

@@ -27,7 +27,7 @@ public final class Dependencies: Service {
     }
     if let messaging = context.messaging {
       try await untilDone("Kafka", .kafka) {
-        try await messaging.admin.ping(timeoutMS: 2000)
+        try await messaging.admin.ping(timeout: .seconds(2))
         try await ensureTopics(messaging.admin)
       }
     }
@@ -66,18 +66,19 @@ public final class Dependencies: Service {
   private func ensureTopics(_ admin: KafkaAdmin) async throws {
     let partitions = context.settings[CRMSettings.topicPartitions]
     let replication = context.settings[CRMSettings.topicReplication]
-    let known = Set(try await admin.metadata().map(\.name))
-    let missing = Topic.allCases.filter { !known.contains($0.name) }
+    let known = try await admin.metadata().topics
+    let missing = Topic.allCases.filter { known[$0.name] == nil }
     guard !missing.isEmpty else { return }
     let results = try await admin.createTopics(
       missing.map { $0.specification(partitions: partitions, replication: replication) })
     for result in results {
-      if let error = result.error {
+      switch result.outcome {
+      case .created: context.log.info("topic created", [LogKey.topic: .string(result.name)])
+      case .exists: break
+      case .failed(let error):
         context.log.warning(
           "topic could not be created; the broker's own settings or an operator must provide it",
-          [LogKey.topic: .string(result.topic), LogKey.error: .string("\(error)")])
-      } else {
-        context.log.info("topic ready", [LogKey.topic: .string(result.topic)])
+          [LogKey.topic: .string(result.name), LogKey.error: .string("\(error)")])
       }
     }
   }
@@ -87,7 +88,7 @@ public final class Dependencies: Service {
       try? await Task.sleep(for: Dependencies.interval)
       if Task.isCancelled { return }
       async let database: Void = check(.database, "MongoDB") { try await context.database?.ping(timeoutMS: 2000) }
-      async let kafka: Void = check(.kafka, "Kafka") { try await context.messaging?.admin.ping(timeoutMS: 2000) }
+      async let kafka: Void = check(.kafka, "Kafka") { try await context.messaging?.admin.ping(timeout: .seconds(2)) }
       _ = await (database, kafka)
     }
   }

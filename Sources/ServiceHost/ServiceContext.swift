@@ -56,13 +56,10 @@ public struct ServiceContext: Sendable {
     if definition.usesKafka {
       let clientID = "\(settings[CRMSettings.kafkaClientID])-\(definition.name)"
       let brokers = settings[CRMSettings.kafkaBrokers]
-      let kafkaLog: KafkaLog = { level, facility, message in
-        let fields: KeyValuePairs<String, JSONValue> = ["facility": .string(facility)]
-        level == .error ? log.warning("kafka: \(message)", fields) : log.debug("kafka: \(message)", fields)
-      }
+      let kafkaLog = ServiceContext.kafkaLog(log)
       messaging = Messaging(
         producer: try KafkaProducer(KafkaProducerConfiguration(brokers: brokers, clientID: clientID), log: kafkaLog),
-        admin: try KafkaAdmin(KafkaAdminConfiguration(brokers: brokers, clientID: clientID), log: kafkaLog))
+        admin: try KafkaAdmin(brokers: brokers, clientID: clientID, log: kafkaLog))
     } else {
       messaging = nil
       health.report(.kafka, problem: nil)
@@ -95,14 +92,18 @@ public struct ServiceContext: Sendable {
   ///   - suffix: sets a group of its own apart, where one process has several consumers.
   ///   - highWater: records taken and not completed above which the partitions are paused.
   public func consumer(of topics: [Topic], suffix: String? = nil, highWater: Int) throws -> KafkaConsumer {
-    let log = self.log
     var configuration = KafkaConsumerConfiguration(
       brokers: settings[CRMSettings.kafkaBrokers], groupID: suffix.map { "\(groupID)-\($0)" } ?? groupID,
       clientID: "\(settings[CRMSettings.kafkaClientID])-\(definition.name)", topics: topics.map(\.name))
     configuration.highWater = highWater
-    return try KafkaConsumer(configuration) { level, facility, message in
+    return try KafkaConsumer(configuration, log: ServiceContext.kafkaLog(log))
+  }
+
+  /// Brokers that come and go are no error of the process: librdkafka tells of each reconnection.
+  private static func kafkaLog(_ log: Logger) -> KafkaLogHandler {
+    { level, facility, message in
       let fields: KeyValuePairs<String, JSONValue> = ["facility": .string(facility)]
-      level == .error ? log.warning("kafka: \(message)", fields) : log.debug("kafka: \(message)", fields)
+      if level <= .error { log.warning("kafka: \(message)", fields) } else { log.debug("kafka: \(message)", fields) }
     }
   }
 }

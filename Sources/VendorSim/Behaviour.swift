@@ -1,3 +1,4 @@
+import CRMCore
 import JSON
 
 /// How the simulator behaves; what `GET /v1/behaviour` shows and `PUT` changes.
@@ -47,26 +48,49 @@ struct Behaviour: Sendable, Equatable {
 
   /// This behaviour with the keys that `change` names changed.
   ///
-  /// - Throws: `InvalidInput` with everything that is wrong; nothing is changed then.
-  func changed(by change: JSONValue) throws(InvalidInput) -> Behaviour {
+  /// - Throws: `ValidationError` with everything that is wrong; nothing is changed then.
+  func changed(by change: JSONValue) throws(ValidationError) -> Behaviour {
     var new = self
-    var fields = FieldReader(change, path: "")
-    fields.rate("failure_rate", into: &new.failureRate)
-    fields.range("delay_ms", 0...600_000, into: &new.delayMS)
-    fields.integer("accept_status", 200...599, into: &new.acceptStatus)
-    fields.integer("accept_delay_ms", 0...600_000, into: &new.acceptDelayMS)
-    fields.rate("hang_rate", into: &new.hangRate)
-    fields.rate("accept_then_timeout_rate", into: &new.acceptThenTimeoutRate)
-    fields.flag("outage", into: &new.outage)
-    fields.nested("receipts") { receipts in
-      receipts.rate("drop_rate", into: &new.receipts.dropRate)
-      receipts.integer("duplicate", 1...10, into: &new.receipts.duplicate)
-      receipts.flag("shuffle", into: &new.receipts.shuffle)
-      receipts.flag("early", into: &new.receipts.early)
-    }
-    fields.flag("honour_idempotency_key", into: &new.honourIdempotencyKey)
-    try fields.finish()
+    var reader = ObjectReader(change)
+    if let rate = reader.number("failure_rate", in: 0...1) { new.failureRate = rate }
+    if let delays = reader.delays("delay_ms") { new.delayMS = delays }
+    if let status = reader.integer("accept_status", in: 200...599) { new.acceptStatus = Int(status) }
+    if let delay = reader.integer("accept_delay_ms", in: Behaviour.delayRange) { new.acceptDelayMS = Int(delay) }
+    if let rate = reader.number("hang_rate", in: 0...1) { new.hangRate = rate }
+    if let rate = reader.number("accept_then_timeout_rate", in: 0...1) { new.acceptThenTimeoutRate = rate }
+    if let outage = reader.bool("outage") { new.outage = outage }
+    if let receipts = reader.nested("receipts", { receipts.changed(by: &$0) }) { new.receipts = receipts }
+    if let honour = reader.bool("honour_idempotency_key") { new.honourIdempotencyKey = honour }
+    if let error = ValidationError(reader.finish()) { throw error }
     return new
+  }
+
+  /// Milliseconds that anything may be told to wait.
+  static let delayRange: ClosedRange<Int64> = 0...600_000
+}
+
+extension Behaviour.Receipts {
+  fileprivate func changed(by reader: inout ObjectReader) -> Behaviour.Receipts {
+    var new = self
+    if let rate = reader.number("drop_rate", in: 0...1) { new.dropRate = rate }
+    if let copies = reader.integer("duplicate", in: 1...10) { new.duplicate = Int(copies) }
+    if let shuffle = reader.bool("shuffle") { new.shuffle = shuffle }
+    if let early = reader.bool("early") { new.early = early }
+    return new
+  }
+}
+
+extension ObjectReader {
+  /// `[lowest, highest]` in milliseconds.
+  fileprivate mutating func delays(_ key: String) -> [Int]? {
+    guard let elements = array(key, count: 2...2) else { return nil }
+    let numbers = elements.compactMap(\.intValue).filter(Behaviour.delayRange.contains).map { Int($0) }
+    guard numbers.count == 2, numbers[0] <= numbers[1] else {
+      let limit = Behaviour.delayRange.upperBound
+      reject(key, FieldProblem("out_of_range", "must be [lowest, highest], two integers between 0 and \(limit)"))
+      return nil
+    }
+    return numbers
   }
 }
 

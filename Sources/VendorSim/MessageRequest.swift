@@ -5,7 +5,7 @@ import JSON
 
 /// A call of `POST /v1/messages` that has passed all checks.
 struct MessageRequest: Sendable {
-  /// Bytes of a message at most.
+  /// Code points of a message at most.
   static let messageLimit = 20_000
 
   var sendID: String
@@ -16,37 +16,41 @@ struct MessageRequest: Sendable {
   /// Where this message's receipt goes instead of `RECEIPT_URL`.
   var callbackURL: String?
 
-  /// - Throws: `InvalidInput` with every field that is wrong.
-  init(_ body: [UInt8], idempotencyKey: String?) throws(InvalidInput) {
+  /// - Throws: `ValidationError` with every field that is wrong.
+  init(_ body: [UInt8], idempotencyKey: String?) throws(ValidationError) {
     let json: JSONValue
     do throws(JSONError) {
       json = try JSONValue.parse(body)
     } catch {
-      throw InvalidInput(problems: [.init(field: "body", code: "malformed_json", message: "\(error)")])
+      throw ValidationError(field: "body", code: "malformed_json", message: "\(error)")
     }
-    var fields = FieldReader(json, path: "")
-    sendID = fields.text("send_id", 1...200)
-    to = fields.text("to", 1...320)
-    message = fields.text("message", 1...MessageRequest.messageLimit, multiline: true)
-    let channel = fields.text("channel", 1...20)
-    callbackURL = fields.optionalText("callback_url", 1...2048)
-    self.idempotencyKey = idempotencyKey
+    var reader = ObjectReader(json)
+    let sendID = reader.string("send_id", required: true, length: 1...200, trimming: false)
+    let channel: Channel? = reader.choice("channel", required: true)
+    let to = reader.string("to", required: true, length: 1...254, trimming: false)
+    let message = reader.string("message", required: true, length: 1...MessageRequest.messageLimit, trimming: false)
+    let callbackURL = reader.parsed("callback_url", MessageRequest.webAddress)
+    if let channel, let to, !MessageRequest.isAddress(to, channel) {
+      let expected = channel == .email ? "an e-mail address" : "a number in E.164 form, + and 7 to 15 digits"
+      reader.reject("to", FieldProblem("invalid_address", "must be \(expected)"))
+    }
     if let idempotencyKey, idempotencyKey.isEmpty || idempotencyKey.utf8.count > 255 {
-      fields.fail("Idempotency-Key", "too_long", "must have 1 to 255 bytes")
+      reader.reject("Idempotency-Key", FieldProblem("out_of_range", "must have 1 to 255 bytes"))
     }
-    if let callbackURL, !MessageRequest.isWebAddress(callbackURL) {
-      fields.fail("callback_url", "invalid_url", "must be an http or https URL")
+    let request = reader.result { () -> MessageRequest? in
+      guard let sendID, let to, let message else { return nil }
+      return MessageRequest(
+        sendID: sendID, idempotencyKey: idempotencyKey, to: to, message: message, callbackURL: callbackURL)
     }
-    if let known = Channel(rawValue: channel) {
-      if !to.isEmpty, !MessageRequest.isAddress(to, known) {
-        fields.fail(
-          "to", "invalid_address",
-          known == .email ? "must be an e-mail address" : "must be + and 7 to 15 digits")
-      }
-    } else if !channel.isEmpty {
-      fields.fail("channel", "unknown_value", "must be one of whatsapp, sms, email")
-    }
-    try fields.finish()
+    self = try request.get()
+  }
+
+  private init(sendID: String, idempotencyKey: String?, to: String, message: String, callbackURL: String?) {
+    self.sendID = sendID
+    self.idempotencyKey = idempotencyKey
+    self.to = to
+    self.message = message
+    self.callbackURL = callbackURL
   }
 
   /// The key under which a text is indexed: a UUID is its own, other text is hashed.
@@ -58,21 +62,16 @@ struct MessageRequest: Sendable {
 
   private static func isAddress(_ address: String, _ channel: Channel) -> Bool {
     switch channel {
-    case .whatsapp, .sms:
-      let digits = address.utf8.dropFirst()
-      return address.utf8.first == UInt8(ascii: "+") && (7...15).contains(digits.count)
-        && digits.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
-    case .email:
-      let parts = address.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
-      return parts.count == 2 && parts.allSatisfy { !$0.isEmpty } && !address.utf8.contains(UInt8(ascii: " "))
+    case .whatsapp, .sms: (try? PhoneNumber.normalise(address).get()) == address
+    case .email: (try? EmailAddress.normalise(address).get()) != nil
     }
   }
 
-  private static func isWebAddress(_ text: String) -> Bool {
-    for scheme in ["http://", "https://"] where text.hasPrefix(scheme) {
-      let rest = text.utf8.dropFirst(scheme.utf8.count)
-      return !rest.isEmpty && rest.first != UInt8(ascii: "/") && rest.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-    }
-    return false
+  private static func webAddress(_ text: String) -> Result<String, FieldProblem> {
+    let rest = ["http://", "https://"].first(where: text.hasPrefix).map { text.utf8.dropFirst($0.utf8.count) }
+    guard let rest, !rest.isEmpty, rest.first != UInt8(ascii: "/"), rest.count <= 2048,
+      rest.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+    else { return .failure(FieldProblem("invalid_url", "must be an http or https URL of at most 2048 bytes")) }
+    return .success(text)
   }
 }

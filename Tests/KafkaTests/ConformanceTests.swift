@@ -33,7 +33,7 @@ struct ConformanceTests {
     #expect(read.map(\.offset) == [0, 1, 2, 3])
     #expect(read[0].header("twice") == Array("b".utf8))
     #expect(abs(Double(read[0].timestampMS) - Date().timeIntervalSince1970 * 1000) < 60_000)
-    await consumer.close()
+    await consumer.close(drain: .zero)
     await producer.close()
   }
 

@@ -5,7 +5,9 @@ public enum EmailAddress {
   public static func normalise(_ text: String) -> Result<String, FieldProblem> {
     let trimmed = text.trimmed
     // RFC 5321, 4.5.3.1.3: a path is at most 256 octets, its two angle brackets included.
-    guard trimmed.utf8.count <= 254 else { return .failure(FieldProblem("too_long", "must have at most 254 characters")) }
+    guard trimmed.utf8.count <= 254 else {
+      return .failure(FieldProblem("too_long", "must have at most 254 characters"))
+    }
     let isValid = trimmed.utf8.withContiguousStorageIfAvailable(isMailbox) ?? isMailbox(Array(trimmed.utf8))
     guard isValid else { return .failure(FieldProblem("invalid_email", "is not a valid e-mail address")) }
     return .success(trimmed.lowercased())

@@ -62,7 +62,8 @@ extension LeadInput {
   }
 
   private static func stamped(_ lead: Lead, _ existing: Lead, _ now: Timestamp) -> (lead: Lead, changed: Bool) {
-    guard lead != existing else { return (existing, false) }
+    // As bytes: Swift holds composed and decomposed text for equal, MongoDB does not.
+    guard lead.bson() != existing.bson() else { return (existing, false) }
     var lead = lead
     lead.updatedAt = now
     return (lead, true)

@@ -67,7 +67,9 @@ private struct MetadataDecoder {
         document.append(key, document: self.document(nested, path: "\(path).\(key)", depth: depth + 1))
       } else if case .array(let elements) = value {
         document.append(key, array: array(elements, path: "\(path).\(key)"))
-      } else if let scalar = scalar(value, path: "\(path).\(key)", expected: "a string, number, boolean, array or object") {
+      } else if let scalar = scalar(
+        value, path: "\(path).\(key)", expected: "a string, number, boolean, array or object")
+      {
         document.append(key, scalar)
       }
     }

@@ -49,7 +49,8 @@ public struct ObjectReader: Sendable {
   public mutating func finish() -> [FieldError] {
     if let object, object.count > known.count || object.contains(where: { !known.contains($0.key) }) {
       for key in object.keys where !known.contains(key) {
-        let shown = key.unicodeScalars.count <= 100 ? key : String(String.UnicodeScalarView(key.unicodeScalars.prefix(100)))
+        let shown =
+          key.unicodeScalars.count <= 100 ? key : String(String.UnicodeScalarView(key.unicodeScalars.prefix(100)))
         reject(shown, FieldProblem("unknown_field", "is not a known field"))
       }
     }
@@ -65,11 +66,12 @@ public struct ObjectReader: Sendable {
   }
 
   static func wrongType(_ json: JSONValue, expected: String) -> FieldProblem {
-    let article = switch json {
-    case .int, .array, .object: "an "
-    case .null: ""
-    default: "a "
-    }
+    let article =
+      switch json {
+      case .int, .array, .object: "an "
+      case .null: ""
+      default: "a "
+      }
     return FieldProblem("invalid_type", "must be \(expected), not \(article)\(json.typeName)")
   }
 }
@@ -98,7 +100,8 @@ extension ObjectReader {
       return nil
     }
     guard range.contains(number) else {
-      reject(key, FieldProblem("out_of_range", "must be between \(plain(range.lowerBound)) and \(plain(range.upperBound))"))
+      reject(
+        key, FieldProblem("out_of_range", "must be between \(plain(range.lowerBound)) and \(plain(range.upperBound))"))
       return nil
     }
     return number
@@ -210,7 +213,8 @@ extension ObjectReader {
           .failure(Self.wrongType(element, expected: "a string"))
         }
       switch normalised {
-      case .success(let text): if !texts.contains(text) { texts.append(text) }
+      // As bytes: Swift holds composed and decomposed text for equal, MongoDB does not.
+      case .success(let text): if !texts.contains(where: { $0.utf8.elementsEqual(text.utf8) }) { texts.append(text) }
       case .failure(let problem):
         reject("\(key)[\(index)]", problem)
         isGood = false

@@ -20,9 +20,12 @@ struct APIClient: Sendable {
   /// How often a request is tried while the server is busy (503, 429) or cannot be reached.
   private static let attempts = 20
 
+  /// A handler takes 30 s at most, see `HANDLER_TIMEOUT_S`.
+  private static let timeouts = HTTPClientRequest.Timeouts(total: .seconds(45))
+
   init(baseURL: String) throws {
     self.baseURL = baseURL
-    client = try HTTPClient(maxConnectionsPerHost: 4)
+    client = try HTTPClient(HTTPClient.Configuration(maxConnectionsPerHost: 4))
   }
 
   func close() async { await client.close() }
@@ -34,7 +37,7 @@ struct APIClient: Sendable {
   func post(_ path: String, _ body: [UInt8]) async throws -> JSONValue { try await send(.post, path, body: body) }
 
   private func send(_ method: HTTPMethod, _ path: String, body: [UInt8]?) async throws -> JSONValue {
-    var request = HTTPClientRequest(method: method, url: baseURL + path)
+    var request = HTTPClientRequest(method, baseURL + path, timeouts: Self.timeouts, maxResponseBytes: 16 << 20)
     if let body {
       request.body = body
       request.headers["Content-Type"] = "application/json"

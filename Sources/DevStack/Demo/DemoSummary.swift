@@ -47,7 +47,7 @@ struct DemoSummary {
       """
 
       URLs
-        API        \(running.baseURL)/api/v1   (description: \(running.baseURL)/api/v1/openapi.json)
+        API        \(running.baseURL)/api/v1
         vendor     \(running.vendorURL)
         metrics    \(running.opsURLs.map { $0 + "/metrics" }.joined(separator: " "))
 

@@ -27,7 +27,7 @@ final class Exchange: @unchecked Sendable {
   private var bodyLimit: Int?
   private var bodyStream: BodyStream?
   private var handlerDeadline: Duration
-  private var isStarted = false
+  private var isComplete = false
 
   init(
     core: ServerCore, connection: Connection, mhd: OpaquePointer, target: UnsafePointer<CChar>,
@@ -164,15 +164,19 @@ final class Exchange: @unchecked Sendable {
   }
 
   private func requestComplete() -> MHD_Result {
-    if let bodyStream {
-      bodyStream.end(.success(()))
-    } else if !isStarted {
-      let body = collected
-      collected = []
-      start(body: HTTPBody(body), inline: body.count <= ServerCore.inlineBodyLimit)
+    if !isComplete {
+      isComplete = true
+      state.withLock { $0.requestComplete(deadline: handlerDeadline, now: .now) }
+      if let bodyStream {
+        bodyStream.end(.success(()))
+      } else {
+        let body = collected
+        collected = []
+        start(body: HTTPBody(body), inline: body.count <= ServerCore.inlineBodyLimit)
+      }
     }
     let action = state.withLock { state in
-      let action = state.requestComplete(deadline: handlerDeadline, now: .now)
+      let action = state.proceed()
       // Under the lock: else the handler's task could resume the connection before it is suspended.
       if case .suspend = action { MHD_suspend_connection(mhd) }
       return action
@@ -204,7 +208,6 @@ final class Exchange: @unchecked Sendable {
   /// - Parameter inline: it runs here, on libmicrohttpd's thread, to its first suspension. That saves two changes of
   ///   thread for a handler that needs none, but holds up the thread's other connections: not for large bodies.
   private func start(body: HTTPBody, inline: Bool) {
-    isStarted = true
     guard var request else { return }
     request.body = body
     let run = { @Sendable [self, request] in complete(await core.responder.respond(to: request)) }

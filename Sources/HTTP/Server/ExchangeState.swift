@@ -76,14 +76,16 @@ struct ExchangeState {
     return .discard
   }
 
+  /// The request has arrived whole: from now on the response goes the usual way.
+  mutating func requestComplete(deadline: Duration, now: ContinuousClock.Instant) {
+    intake = .complete
+    if case .pending = answer { phase = .handling(since: now, deadline: deadline) }
+  }
+
   enum FinalAction { case respond(HTTPResponse), suspend, close }
 
-  /// The request is complete, or the connection has been resumed after that.
-  mutating func requestComplete(deadline: Duration, now: ContinuousClock.Instant) -> FinalAction {
-    if intake != .complete {
-      intake = .complete
-      if case .pending = answer { phase = .handling(since: now, deadline: deadline) }
-    }
+  /// What to do with a complete request: once after it has become so, and whenever the connection has been resumed.
+  mutating func proceed() -> FinalAction {
     switch answer {
     case .ready(let response):
       answer = .queued

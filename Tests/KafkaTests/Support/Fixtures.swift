@@ -10,7 +10,13 @@ func producer(
   var configuration = KafkaProducerConfiguration(brokers: servers, clientID: "test-producer")
   configuration.lingerMS = 1
   change(&configuration)
-  return try KafkaProducer(configuration)
+  return try KafkaProducer(configuration, log: testLog)
+}
+
+/// Prints the clients' logs when `KAFKA_TEST_LOG` is set.
+let testLog: KafkaLogHandler = { level, facility, message in
+  guard ProcessInfo.processInfo.environment["KAFKA_TEST_LOG"] != nil else { return }
+  print(Date().timeIntervalSince1970, level, facility, message)
 }
 
 /// A started consumer for tests; `change` names the difference.
@@ -25,7 +31,7 @@ func consumer(
   configuration.commitInterval = .milliseconds(100)
   configuration.fetchWait = .milliseconds(20)
   change(&configuration)
-  let consumer = try KafkaConsumer(configuration)
+  let consumer = try KafkaConsumer(configuration, log: testLog)
   try consumer.start()
   return consumer
 }

@@ -100,18 +100,25 @@ struct RealBroker {
     try? FileManager.default.removeItem(atPath: directory)
   }
 
+  /// Runs the script and returns what it prints. Not by Foundation's `Process`, which takes a program for running as
+  /// long as anything it started lives: the broker does.
   private static func run(_ home: String, _ arguments: [String]) throws -> String {
-    let log = NSTemporaryDirectory() + "kafka-script-\(UUID().uuidString)"
-    try #require(FileManager.default.createFile(atPath: log, contents: nil))
-    defer { try? FileManager.default.removeItem(atPath: log) }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: home + "/kafka")
-    process.arguments = arguments
-    // A file rather than a pipe: the broker inherits it and would keep a pipe open.
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    return try String(contentsOfFile: log, encoding: .utf8)
+    let output = NSTemporaryDirectory() + "kafka-script-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: output) }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT, 0o600)
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    let words = ([home + "/kafka"] + arguments).map { strdup($0) }
+    defer { for word in words { free(word) } }
+    var process = pid_t()
+    let failure = posix_spawn(&process, home + "/kafka", &actions, nil, words + [nil], environ)
+    try #require(failure == 0, "cannot run \(home)/kafka")
+    var status: Int32 = 0
+    while waitpid(process, &status, 0) == -1, errno == EINTR {}
+    try #require(status == 0, "kafka \(arguments) failed")
+    return try String(contentsOfFile: output, encoding: .utf8)
   }
 }

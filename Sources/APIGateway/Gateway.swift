@@ -1,0 +1,60 @@
+import CRMMessaging
+import CRMStore
+import HTTP
+import Kafka
+import Runtime
+import ServiceHost
+
+/// What the gateway's handlers work with.
+struct Gateway: Sendable {
+  let context: ServiceContext
+  let store: Store
+  let producer: KafkaProducer
+  let log: Logger
+  let clock: any WallClock
+  /// Verifies delivery receipts.
+  let webhook: StandardWebhook
+  /// ISO 4217 code in which money is summed.
+  let baseCurrency: String
+  /// How long a rule may be counted, in milliseconds.
+  let previewTimeoutMS: Int
+
+  init(_ context: ServiceContext) throws {
+    self.context = context
+    store = context.store
+    producer = context.kafka.producer
+    log = context.log
+    clock = context.clock
+    webhook = try StandardWebhook(secrets: context.settings[CRMSettings.webhookSecrets])
+    baseCurrency = context.settings[CRMSettings.baseCurrency]
+    previewTimeoutMS = context.settings[CRMSettings.previewTimeout]
+  }
+
+  var audiences: Audiences { Audiences(store: store, clock: clock) }
+
+  /// Every operation of the API.
+  var routes: [Route] {
+    LeadHandlers(gateway: self).routes + OrderHandlers(gateway: self).routes + JobHandlers(gateway: self).routes
+      + SegmentHandlers(gateway: self).routes + CampaignHandlers(gateway: self).routes
+      + CampaignRunHandlers(gateway: self).routes + ReceiptHandlers(gateway: self).routes
+      + StatusHandlers(gateway: self).routes
+  }
+
+  /// The router with the API and the operations routes of every process. All its own answers are problems.
+  func router() -> HTTPRouter {
+    var router = HTTPRouter { problem, request in Problem(problem).response(to: request) }
+    OperationsRoutes(context).register(in: &router)
+    let idempotency = IdempotencyGate(
+      store: store, timeToLive: .seconds(context.settings[CRMSettings.idempotencyTTL]),
+      lease: .seconds(2 * context.settings[CRMSettings.handlerTimeout]), log: log)
+    RouteRunner(log: log, idempotency: idempotency).register(routes, in: &router)
+    return router
+  }
+
+  /// The middleware around a router.
+  func responder(_ router: HTTPRouter) -> GatewayResponder {
+    GatewayResponder(
+      router: router, crossOrigin: CrossOriginPolicy(origins: context.settings[CRMSettings.corsOrigins]),
+      instruments: context.instruments, log: log)
+  }
+}

@@ -1,0 +1,79 @@
+import BSON
+import CRMMessaging
+import CRMStore
+import HTTP
+import JSON
+import Kafka
+import Mongo
+
+/// Answers `POST …/bulk`, for leads and orders alike.
+struct BulkHandler<Input: Sendable>: Sendable {
+  /// Records handed to the producer at once.
+  private static var produceSlice: Int { 1000 }
+
+  let bulk: BulkRequest<Input>
+  let recordKind: IngestRecord.Kind
+  let store: Store
+  let producer: KafkaProducer
+
+  func handle(_ request: APIRequest) async throws -> HTTPResponse {
+    var query = request.query
+    let mode: BulkMode = query.choice("mode") ?? .sync
+    try query.finish()
+    let rows = try bulk.rows(of: request)
+    switch mode {
+    case .sync: return try await storeNow(rows, request)
+    case .async: return try await handOver(rows, request)
+    }
+  }
+
+  private func storeNow(_ rows: [JSONValue], _ request: APIRequest) async throws -> HTTPResponse {
+    let summary = try await bulk.carryOut(rows)
+    do {
+      _ = try await store.recordFinishedJob(
+        bulk.kind, summary.counts, errors: summary.rowErrors, id: request.effectID)
+    } catch let error as MongoError where error.kind == .duplicateKey && request.isRetry {
+      // The attempt before this one got as far as here.
+    }
+    return summary.response(jobID: request.effectID.hex)
+  }
+
+  /// Publishes the rows under a job and answers when the broker has acknowledged all of them.
+  private func handOver(_ rows: [JSONValue], _ request: APIRequest) async throws -> HTTPResponse {
+    let jobID = try await startJob(request)
+    try await store.reportRows(jobID, received: Int64(rows.count))
+    do {
+      for start in stride(from: 0, to: rows.count, by: Self.produceSlice) {
+        let slice = start..<min(start + Self.produceSlice, rows.count)
+        let records = slice.map { index in
+          let record = IngestRecord(kind: recordKind, jobID: jobID, row: Int64(index + 1), content: rows[index])
+          return recordKind.topic.record(key: record.key, value: record.encoded(), trace: request.trace)
+        }
+        for result in await producer.produce(records) { _ = try result.get() }
+      }
+    } catch {
+      try await store.failJob(jobID, reason: "not all rows could be handed over: \(error)")
+      throw error
+    }
+    let job = try await store.closeJob(jobID)
+    return .data(status: 202) { writer in
+      writer.beginObject()
+      writer.field("jobId", jobID.hex)
+      writer.field("state", job.state.rawValue)
+      writer.field("received", rows.count)
+      writer.endObject()
+    }
+  }
+
+  /// A repetition after a crash cannot know which rows went out: it hands all of them over under a job of its own, which
+  /// changes nothing for rows that are stored already.
+  private func startJob(_ request: APIRequest) async throws -> ObjectID {
+    guard request.isRetry else { return try await store.createJob(bulk.kind, id: request.effectID).id }
+    do {
+      try await store.failJob(request.effectID, reason: "the request was repeated under another job")
+    } catch StoreError.notFound {
+      return try await store.createJob(bulk.kind, id: request.effectID).id
+    }
+    return try await store.createJob(bulk.kind).id
+  }
+}

@@ -1,0 +1,138 @@
+import BSON
+import CRMCore
+import CRMStore
+import HTTP
+import JSON
+
+/// `/api/v1/campaigns`: the campaigns themselves. What sets them going is in `CampaignRunHandlers`.
+struct CampaignHandlers: Sendable {
+  let gateway: Gateway
+
+  var routes: [Route] {
+    let json = Route.Body.json(limit: Route.ordinaryLimit)
+    return [
+      Route(.get, "/api/v1/campaigns", "listCampaigns", list),
+      Route(.post, "/api/v1/campaigns", "createCampaign", body: json, idempotent: true, create),
+      Route(.get, "/api/v1/campaigns/:id", "getCampaign", show),
+      Route(.put, "/api/v1/campaigns/:id", "updateCampaign", body: json, update),
+      Route(.delete, "/api/v1/campaigns/:id", "deleteCampaign", delete),
+      Route(.get, "/api/v1/campaigns/:id/stats", "getCampaignStats", stats),
+      Route(.get, "/api/v1/campaigns/:id/logs", "listCampaignLogs", logs),
+      Route(.post, "/api/v1/campaigns/:id/preview", "previewCampaign", body: json, preview),
+    ]
+  }
+
+  private enum SortField: String, CaseIterable {
+    case name
+    case createdAt = "created_at"
+    case updatedAt = "updated_at"
+  }
+
+  @Sendable private func list(_ request: APIRequest) async throws -> HTTPResponse {
+    var reader = request.query
+    let page = reader.page(
+      sortedBy: SortField.self, fallback: ListOrder(field: "created_at", ascending: false), field: \.rawValue)
+    var query = CampaignQuery(order: page.order, start: page.start, limit: page.limit)
+    query.status = reader.choice("status")
+    query.search = reader.text("search", length: 0...200).flatMap { $0.isEmpty ? nil : $0 }
+    try reader.finish()
+    return .page(try await gateway.store.campaigns(query), page) { campaign, writer in campaign.write(to: &writer) }
+  }
+
+  /// Makes a campaign and, with `send`, launches it.
+  @Sendable private func create(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let input = try CampaignInput.decode(try request.json()).get()
+    let now = gateway.clock.now()
+    // A repetition under an idempotency key may come when the time that was good has passed.
+    if let at = input.scheduleAt, at <= now, !request.isRetry {
+      throw Problem(
+        .impossibleSchedule, "schedule_at is in the past.",
+        errors: [FieldError(field: "schedule_at", code: "in_the_past", message: "must be later than \(now)")])
+    }
+    var campaign: Campaign
+    do {
+      campaign = try await gateway.store.createCampaign(input.newCampaign(id: request.effectID, at: now))
+    } catch StoreError.invalid(let errors) {
+      throw Problem(.unknownReference, "The campaign refers to something that does not exist.", errors: errors)
+    }
+    if input.send {
+      campaign = try await CampaignLauncher(gateway: gateway).launch(campaign.id, request).campaign
+    }
+    return .created(campaign, at: "/api/v1/campaigns/\(campaign.id.hex)")
+  }
+
+  @Sendable private func show(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    return .data(try await gateway.store.campaign(try request.objectID()))
+  }
+
+  @Sendable private func update(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let id = try request.objectID()
+    let change = try CampaignChange.decode(try request.json()).get()
+    let now = gateway.clock.now()
+    if let at = change.scheduleAt, at <= now {
+      throw Problem(
+        .impossibleSchedule, "schedule_at is in the past.",
+        errors: [FieldError(field: "schedule_at", code: "in_the_past", message: "must be later than \(now)")])
+    }
+    do {
+      return .data(try await gateway.store.updateCampaign(id, change))
+    } catch StoreError.invalid(let errors) {
+      throw Problem(.unknownReference, "The campaign refers to something that does not exist.", errors: errors)
+    }
+  }
+
+  @Sendable private func delete(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let id = try request.objectID()
+    try await gateway.store.deleteCampaign(id)
+    return .data(["_id": .string(id.hex), "deleted": true])
+  }
+
+  @Sendable private func stats(_ request: APIRequest) async throws -> HTTPResponse {
+    let id = try request.objectID()
+    var reader = request.query
+    let run = reader.uuid("run_id")
+    try reader.finish()
+    let found = try await gateway.store.runStats(ofCampaign: id, run: run)
+    var object = JSONObject([
+      ("campaign_id", .string(id.hex)), ("status", .string(found.campaign.status.rawValue)),
+      ("run_id", found.run.map { .string($0.id.string) } ?? .null),
+      ("run_state", found.run.map { .string($0.state.rawValue) } ?? .null),
+    ])
+    object.entries += found.stats.jsonValue.objectValue?.entries ?? []
+    return .data(.object(object))
+  }
+
+  @Sendable private func logs(_ request: APIRequest) async throws -> HTTPResponse {
+    let id = try request.objectID()
+    var reader = request.query
+    let page = reader.page(in: LogQuery.order)
+    var query = LogQuery(start: page.start, limit: page.limit)
+    query.status = reader.choice("status")
+    query.search = reader.text("search", length: 0...200).flatMap { $0.isEmpty ? nil : $0 }
+    let run = reader.uuid("run_id")
+    try reader.finish()
+    let found = try await gateway.store.logs(ofCampaign: id, run: run, query)
+    return .page(found, page) { entry, writer in entry.write(to: &writer) }
+  }
+
+  /// What leads would get: those named, or the first of the segment.
+  @Sendable private func preview(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let id = try request.objectID()
+    let choice = try CampaignPreview.decode(try request.jsonIfAny())
+    let campaign = try await gateway.store.campaign(id)
+    let leads: [Lead]
+    switch choice {
+    case .first(let count):
+      let filter = try await gateway.audiences.filter(ofSegment: campaign.segmentID)
+      leads = try await gateway.store.preview(filter, sample: count, timeoutMS: gateway.previewTimeoutMS).sample
+    case .leads(let ids):
+      leads = try await gateway.store.leads(ids)
+    }
+    return .data(try CampaignPreview.render(campaign, leads, asked: choice))
+  }
+}

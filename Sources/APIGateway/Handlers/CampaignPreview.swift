@@ -1,0 +1,70 @@
+import BSON
+import CRMCore
+import JSON
+
+/// The messages of a campaign as some leads would get them.
+enum CampaignPreview {
+  static let largest: Int64 = 20
+  static let usual = 10
+
+  /// Whose messages are wanted.
+  enum Choice: Sendable {
+    case first(Int)
+    case leads([ObjectID])
+  }
+
+  /// Reads `{"limit"}` or `{"lead_ids"}`; no body asks for ten.
+  static func decode(_ json: JSONValue?) throws(ValidationError) -> Choice {
+    guard let json else { return .first(usual) }
+    var reader = ObjectReader(json)
+    let limit = reader.integer("limit", in: 1...largest)
+    var ids: [ObjectID]?
+    if let elements = reader.array("lead_ids", count: 1...Int(largest)) {
+      ids = []
+      for (index, element) in elements.enumerated() {
+        if let id = element.stringValue.flatMap({ ObjectID(hex: $0) }) {
+          ids?.append(id)
+        } else {
+          reader.reject(
+            "lead_ids[\(index)]", FieldProblem("invalid_id", "must be an id of 24 hexadecimal digits"))
+        }
+      }
+    }
+    if reader.has("limit"), reader.has("lead_ids") {
+      reader.reject("limit", FieldProblem("conflict", "must not be given beside lead_ids"))
+    }
+    if let error = ValidationError(reader.finish()) { throw error }
+    if let ids { return .leads(ids) }
+    return .first(limit.map(Int.init) ?? usual)
+  }
+
+  static func render(_ campaign: Campaign, _ leads: [Lead], asked choice: Choice) throws -> JSONValue {
+    let template: MessageTemplate
+    do {
+      template = try MessageTemplate(parsing: campaign.messageTemplate)
+    } catch {
+      throw ValidationError(field: "message_template", code: "invalid_template", message: "\(error)")
+    }
+    let messages = leads.map { lead in message(template, lead, campaign.channel) }
+    guard case .leads(let ids) = choice else { return .array(messages) }
+    let known = Set(leads.map(\.id))
+    let unknown = ids.filter { !known.contains($0) }.map { id -> JSONValue in
+      ["lead_id": .string(id.hex), "skipped": "there is no such lead"]
+    }
+    return .array(messages + unknown)
+  }
+
+  private static func message(_ template: MessageTemplate, _ lead: Lead, _ channel: Channel) -> JSONValue {
+    let id = JSONValue.string(lead.id.hex)
+    if lead.optedOut[channel] != nil {
+      return ["lead_id": id, "skipped": .string("opted out of \(channel.rawValue)")]
+    }
+    guard let address = lead.address(for: channel) else {
+      return ["lead_id": id, "skipped": .string("no address for \(channel.rawValue)")]
+    }
+    switch template.render(lead) {
+    case .message(let text): return ["lead_id": id, "to": .string(address), "message": .string(text)]
+    case .skipped(let reason): return ["lead_id": id, "skipped": .string(reason)]
+    }
+  }
+}

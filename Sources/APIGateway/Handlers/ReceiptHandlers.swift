@@ -1,0 +1,103 @@
+import CRMCore
+import CRMMessaging
+import CRMStore
+import HTTP
+import JSON
+import Kafka
+import ServiceHost
+import Synchronization
+
+/// `/api/v1/delivery`: what vendors tell about messages. It needs Kafka and nothing else.
+struct ReceiptHandlers: Sendable {
+  /// Receipts in one request at most.
+  private static let batchLimit = 1000
+
+  private let gateway: Gateway
+  private let tally = Tally()
+
+  /// Receipts since the process started.
+  private final class Tally: Sendable {
+    let accepted = Atomic(0)
+    let refused = Atomic(0)
+  }
+
+  init(gateway: Gateway) { self.gateway = gateway }
+
+  var routes: [Route] {
+    [
+      Route(
+        .post, "/api/v1/delivery/receipt", "receiveReceipts", body: .json(limit: Route.ordinaryLimit), receive),
+      Route(.get, "/api/v1/delivery/status", "getDeliveryStatus", status),
+    ]
+  }
+
+  /// Answers 202 when the broker has every receipt, so that a vendor that hears anything else sends them again.
+  @Sendable private func receive(_ request: APIRequest) async throws -> HTTPResponse {
+    do {
+      let receipts = try verified(request)
+      let records = receipts.map { receipt in
+        Topic.receipts.record(key: receipt.sendID.string, value: receipt.encoded(), trace: request.trace)
+      }
+      if records.count == 1 {
+        try await gateway.producer.produce(records[0])
+      } else {
+        for result in await gateway.producer.produce(records) { _ = try result.get() }
+      }
+      tally.accepted.add(receipts.count, ordering: .relaxed)
+      return .data(status: 202, capacity: 64) { writer in
+        writer.beginObject()
+        writer.field("accepted", receipts.count)
+        writer.endObject()
+      }
+    } catch {
+      tally.refused.add(1, ordering: .relaxed)
+      throw error
+    }
+  }
+
+  private func verified(_ request: APIRequest) throws -> [DeliveryReceipt] {
+    let body = request.http.body.bytes ?? []
+    let headers = request.http.headers
+    let now = gateway.clock.now()
+    do {
+      try gateway.webhook.verify(
+        id: headers[StandardWebhook.idHeader], timestamp: headers[StandardWebhook.timestampHeader],
+        signature: headers[StandardWebhook.signatureHeader], body: body, now: now)
+    } catch {
+      throw Problem(.invalidSignature, "\(error).")
+    }
+    try request.expectNoQuery()
+    let json = try request.json()
+    guard case .array(let elements) = json else {
+      return [try DeliveryReceipt.decode(webhook: json, receivedAt: now).get()]
+    }
+    guard (1...ReceiptHandlers.batchLimit).contains(elements.count) else {
+      throw ValidationError(
+        field: "body", code: "invalid_length", message: "must have 1 to \(ReceiptHandlers.batchLimit) receipts")
+    }
+    var receipts: [DeliveryReceipt] = []
+    receipts.reserveCapacity(elements.count)
+    var errors: [FieldError] = []
+    for (index, element) in elements.enumerated() {
+      switch DeliveryReceipt.decode(webhook: element, path: "[\(index)]", receivedAt: now) {
+      case .success(let receipt): receipts.append(receipt)
+      case .failure(let error): errors += error.errors
+      }
+    }
+    if let error = ValidationError(errors) { throw error }
+    return receipts
+  }
+
+  /// Whether receipts can be taken, and how many were.
+  @Sendable private func status(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let isConnected = gateway.context.health.isConnected(.kafka)
+    return .data([
+      "accepting": .bool(isConnected && !gateway.producer.isCongested),
+      "kafka": .string(isConnected ? "connected" : "disconnected"),
+      "receipts_accepted": .int(Int64(tally.accepted.load(ordering: .relaxed))),
+      "requests_refused": .int(Int64(tally.refused.load(ordering: .relaxed))),
+      "records_waiting": .int(Int64(gateway.producer.queuedRecords)),
+    ])
+  }
+}

@@ -1,0 +1,98 @@
+import CRMCore
+import CRMStore
+import Crypto
+import HTTP
+import JSON
+import Runtime
+
+/// Carries a request out once, however often it arrives with the same `Idempotency-Key`.
+///
+/// The key is reserved before the effect together with the id of what the request makes, and the answer is kept after
+/// it. An answer that says that there was no effect (4xx) is not kept: the key may be used for a corrected request. A
+/// failure in between (5xx, a crash) leaves the reservation to the repetition, which goes on under the same id.
+struct IdempotencyGate: Sendable {
+  static let header = "Idempotency-Key"
+  static let replayedHeader = "Idempotency-Replayed"
+
+  /// How long a repetition waits for the first attempt before it is told to come back.
+  private static let patience = Duration.seconds(3)
+
+  let store: Store
+  let timeToLive: Duration
+  /// Longer than a handler may take.
+  let lease: Duration
+  let log: Logger
+
+  func run(_ key: String, _ route: Route, _ request: APIRequest) async throws -> HTTPResponse {
+    guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw ValidationError(
+        field: IdempotencyGate.header, code: "invalid_key", message: "must be 1 to 255 visible ASCII characters")
+    }
+    let scoped = "\(route.method) \(request.http.path) \(key)"
+    let fingerprint = IdempotencyGate.fingerprint(request.http)
+    let deadline = ContinuousClock.now + IdempotencyGate.patience
+    let backoff = Backoff(base: .milliseconds(20), cap: .milliseconds(200))
+    var attempt = 0
+    while true {
+      switch try await store.reserveIdempotencyKey(
+        scoped, fingerprint: fingerprint, lease: lease, timeToLive: timeToLive)
+      {
+      case .execute(let reservation):
+        return await execute(reservation, route, request)
+      case .replay(let response):
+        return IdempotencyGate.replay(response)
+      case .mismatch:
+        throw Problem(
+          .idempotencyMismatch, "This Idempotency-Key was used for a request with another body or other parameters.")
+      case .inProgress:
+        guard ContinuousClock.now < deadline else {
+          throw Problem(
+            .requestInProgress, "A request with this Idempotency-Key is being carried out. Ask again later.",
+            retryAfter: 2)
+        }
+        try await Task.sleep(for: .milliseconds(20) + backoff.delay(attempt: attempt))
+        attempt += 1
+      }
+    }
+  }
+
+  private func execute(_ reservation: IdempotencyReservation, _ route: Route, _ request: APIRequest) async -> HTTPResponse {
+    var request = request
+    request.effectID = reservation.effectID
+    request.isRetry = reservation.isRetry
+    let response: HTTPResponse
+    do {
+      response = try await route.handler(request)
+    } catch {
+      response = RouteRunner.problem(error, request).response(to: request.http)
+    }
+    do {
+      if (200..<300).contains(response.status), let bytes = response.bytes {
+        let headers = response.headers.map { (name: $0.name, value: $0.value) }
+        try await store.complete(
+          reservation, with: StoredResponse(status: response.status, headers: headers, body: bytes))
+      } else if response.status < 500 {
+        try await store.release(reservation)
+      } else {
+        try await store.suspend(reservation)
+      }
+    } catch {
+      // The answer is right all the same; a repetition finds the reservation once its lease has run out.
+      log.warning(
+        "the outcome of a request was not kept under its idempotency key",
+        [LogKey.requestID: .string(request.http.id), LogKey.error: .string("\(error)")])
+    }
+    return response
+  }
+
+  private static func replay(_ stored: StoredResponse) -> HTTPResponse {
+    var response = HTTPResponse(status: stored.status, body: .bytes(stored.body))
+    for (name, value) in stored.headers { response.headers.add(name, value) }
+    response.headers.add(replayedHeader, "true")
+    return response
+  }
+
+  private static func fingerprint(_ request: HTTPRequest) -> [UInt8] {
+    SHA256.digest(Array("\(request.method) \(request.rawTarget)\n".utf8) + (request.body.bytes ?? []))
+  }
+}

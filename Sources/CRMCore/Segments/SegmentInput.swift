@@ -1,0 +1,32 @@
+import JSON
+
+/// A segment as a client sends it. The rule is only known to be an object: the rule language's decoder checks the rest.
+public struct SegmentInput: Sendable, Equatable {
+  public var name: String
+  public var rule: JSONValue
+  public var timezone: String?
+  public var ownerUserID: String?
+
+  public init(name: String, rule: JSONValue, timezone: String? = nil, ownerUserID: String? = nil) {
+    self.name = name
+    self.rule = rule
+    self.timezone = timezone
+    self.ownerUserID = ownerUserID
+  }
+
+  /// Checks and normalises, reporting every bad field below `path`.
+  public static func decode(_ json: JSONValue, path: String = "") -> Result<SegmentInput, ValidationError> {
+    var reader = ObjectReader(json, path: path)
+    let name = reader.string("name", required: true, length: 1...200)
+    let rule = reader.value("rule_ast", required: true)
+    if let rule, rule.objectValue == nil {
+      reader.reject("rule_ast", ObjectReader.wrongType(rule, expected: "an object"))
+    }
+    let timezone = reader.string("timezone", length: 1...64)
+    let owner = reader.string("owner_user_id", length: 1...200)
+    return reader.result {
+      guard let name, let rule else { return nil }
+      return SegmentInput(name: name, rule: rule, timezone: timezone, ownerUserID: owner)
+    }
+  }
+}
