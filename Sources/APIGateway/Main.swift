@@ -20,9 +20,10 @@ enum APIGateway {
         server.handlerDeadline = .seconds(settings[CRMSettings.handlerTimeout])
         server.defaultBodyLimit = Route.ordinaryLimit
       },
-      responder: { context, _ in
+      surface: { context in
         let gateway = try Gateway(context)
-        return gateway.responder(gateway.router())
+        let router = gateway.router()
+        return HTTPSurface(router: router, responder: gateway.responder(router))
       },
       services: { _ in [] })
   }

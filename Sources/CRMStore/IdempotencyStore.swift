@@ -76,7 +76,7 @@ extension Store {
         before = try connection.findAndModify(
           Collections.idempotencyKeys, ["_id": .string(key)], update: ["$setOnInsert": .document(reservation)],
           returnNew: false, upsert: true)
-      } catch where error.isDuplicateKey {
+      } catch let error as MongoError where error.isDuplicateKey {
         // Of two that insert at once, the server refuses one.
         return .inProgress
       }

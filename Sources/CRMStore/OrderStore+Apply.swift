@@ -157,9 +157,11 @@ private struct OrderBatch {
   }
 
   private mutating func count(_ order: Order, for lead: ObjectID) {
-    leads[lead]?.spend += order.amount
-    leads[lead]?.orders += 1
-    leads[lead]?.latest = max(leads[lead]?.latest ?? order.orderedAt, order.orderedAt)
+    guard var state = leads[lead] else { return }
+    state.spend += order.amount
+    state.orders += 1
+    state.latest = max(state.latest ?? order.orderedAt, order.orderedAt)
+    leads[lead] = state
   }
 
   private mutating func correct(_ old: Order, to new: Order, for lead: ObjectID) {

@@ -31,6 +31,11 @@ public struct TopicCreation: Sendable, Equatable {
   public let name: String
   public let outcome: Outcome
 
+  public init(name: String, outcome: Outcome) {
+    self.name = name
+    self.outcome = outcome
+  }
+
   /// Whether the topic can be used.
   public var isUsable: Bool {
     switch outcome {

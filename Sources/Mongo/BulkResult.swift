@@ -38,6 +38,18 @@ public struct BulkItemError: Sendable, Equatable {
   /// What the server adds to some errors: which rule of a validator failed.
   public var details: BSONDocument?
 
+  public init(
+    index: Int, code: Int, message: String, keyPattern: [String] = [], keyValue: BSONDocument? = nil,
+    details: BSONDocument? = nil
+  ) {
+    self.index = index
+    self.code = code
+    self.message = message
+    self.keyPattern = keyPattern
+    self.keyValue = keyValue
+    self.details = details
+  }
+
   public var isDuplicateKey: Bool { kind == .duplicateKey }
   public var kind: MongoError.Kind { MongoError.kind(serverCode: code) }
 

@@ -21,6 +21,12 @@ public struct UpdateResult: Sendable, Equatable {
   public var modified: Int
   /// The `_id` of the document that an upsert inserted.
   public var upsertedID: BSONValue?
+
+  public init(matched: Int, modified: Int, upsertedID: BSONValue? = nil) {
+    self.matched = matched
+    self.modified = modified
+    self.upsertedID = upsertedID
+  }
 }
 
 /// How `findAndModify` changes the document it finds.

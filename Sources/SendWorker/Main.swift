@@ -24,7 +24,7 @@ struct SendWorker {
     await ServiceMain.run(definition) { context in
       let settings = context.settings
       let concurrency = settings[CRMSettings.sendConcurrency]
-      let client = try HTTPClient(maxConnectionsPerHost: concurrency)
+      let client = try HTTPClient(maxConnectionsPerHost: concurrency, maxConcurrent: concurrency)
       let vendor = SimulatorVendor(
         client: client, baseURL: settings[CRMSettings.vendorURL],
         timeout: .milliseconds(settings[CRMSettings.sendTimeout]))

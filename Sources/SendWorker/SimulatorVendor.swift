@@ -30,7 +30,7 @@ struct SimulatorVendor: Vendor {
     body.field("channel", job.channel.rawValue)
     body.endObject()
     let request = HTTPClientRequest(
-      method: .post, url: messagesURL,
+      .post, messagesURL,
       headers: ["Content-Type": "application/json", "Idempotency-Key": id, "X-Correlation-Id": id],
       body: body.bytes, timeouts: timeouts, maxResponseBytes: 64 * 1024)
     do throws(HTTPClientError) {
@@ -43,7 +43,7 @@ struct SimulatorVendor: Vendor {
   }
 
   func heartbeat() async -> Bool {
-    let request = HTTPClientRequest(method: .get, url: healthURL, timeouts: timeouts)
+    let request = HTTPClientRequest(.get, healthURL, timeouts: timeouts)
     guard let response = try? await client.execute(request) else { return false }
     return response.status == 200
   }

@@ -15,25 +15,26 @@ public enum ServiceMain {
   /// the process's own services in order; on SIGTERM or SIGINT stops them in reverse.
   ///
   /// - Parameters:
-  ///   - routes: adds to the routes of the process's one HTTP server.
-  ///   - wrap: puts middleware around the router.
+  ///   - configure: changes the settings of the process's one HTTP server.
+  ///   - surface: what that server answers; the operations routes unless given.
   ///   - services: the parts of the process, dependencies first. Called once MongoDB and Kafka have been prepared.
   public static func run(
     _ definition: ProcessDefinition,
     server configure: @Sendable (inout HTTPServer.Configuration, Settings) -> Void = { _, _ in },
-    responder: @Sendable (ServiceContext, HTTPRouter) throws -> any HTTPResponder = { $1 },
+    surface: @Sendable (ServiceContext) throws -> HTTPSurface = HTTPSurface.operationsOnly,
     services: @escaping @Sendable (ServiceContext) async throws -> [any Service]
   ) async -> Never {
     let settings = settingsOrExit(definition)
     do {
       let context = try ServiceContext(definition: definition, settings: settings)
-      var router = HTTPRouter()
-      OperationsRoutes(context).register(in: &router)
       var configuration = HTTPServer.Configuration()
       configuration.host = settings[CRMSettings.host]
       configuration.port = settings[definition.port]
       configure(&configuration, settings)
-      let server = HTTPServer(configuration, responder: try responder(context, router))
+      let surface = try surface(context)
+      let server = HTTPServer(configuration, router: surface.router, responder: surface.responder) { event in
+        context.log.warning("http: \(event)")
+      }
       let group = ServiceGroup(
         [
           Connections(context: context), HTTPService(server, context), Dependencies(context),
@@ -76,6 +77,25 @@ public enum ServiceMain {
 
   private static func write(_ text: String, to descriptor: Int32) {
     FileHandle(fileDescriptor: descriptor).write(Data(text.utf8))
+  }
+}
+
+/// What a process answers over HTTP.
+public struct HTTPSurface: Sendable {
+  public let router: HTTPRouter
+  /// The router itself, or middleware that ends in it.
+  public let responder: any HTTPResponder
+
+  public init(router: HTTPRouter, responder: (any HTTPResponder)? = nil) {
+    self.router = router
+    self.responder = responder ?? router
+  }
+
+  /// `/health`, `/ready` and `/metrics`, nothing else.
+  @Sendable public static func operationsOnly(_ context: ServiceContext) -> HTTPSurface {
+    var router = HTTPRouter()
+    OperationsRoutes(context).register(in: &router)
+    return HTTPSurface(router: router)
   }
 }
 

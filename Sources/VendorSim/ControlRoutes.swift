@@ -19,7 +19,8 @@ struct ControlRoutes: Sendable {
     router.on(.post, "/v1/reset") { request in
       try QueryCheck.only([], request)
       try await ledger.reset()
-      return .json(["messages": 0, "behaviour": ledger.behaviour.jsonValue].encoded())
+      let state: JSONValue = ["messages": 0, "behaviour": ledger.behaviour.jsonValue]
+      return .json(state.encoded())
     }
   }
 

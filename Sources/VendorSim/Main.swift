@@ -21,10 +21,10 @@ struct VendorSim {
     let simulator = Latch<Simulator>()
     await ServiceMain.run(
       definition,
-      responder: { context, _ in
+      surface: { context in
         let made = try Simulator(context)
         simulator.set(made)
-        return made.router(context)
+        return HTTPSurface(router: made.router(context))
       },
       services: { _ in await simulator.wait()?.services ?? [] })
   }

@@ -104,9 +104,11 @@ actor TestServers {
     let environment = ProcessInfo.processInfo.environment
     let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
-    var candidates = [environment["MINICRM_MONGOD"], repository.appendingPathComponent(".cache/mongod/mongod").path]
+    var candidates: [String] = []
+    if let named = environment["MINICRM_MONGOD"] { candidates.append(named) }
+    candidates.append(repository.appendingPathComponent(".cache/mongod/mongod").path)
     candidates += (environment["PATH"] ?? "").split(separator: ":").map { "\($0)/mongod" }
-    for case let candidate? in candidates where FileManager.default.isExecutableFile(atPath: candidate) {
+    for candidate in candidates where FileManager.default.isExecutableFile(atPath: candidate) {
       return candidate
     }
     throw Unavailable(description: "no mongod: run scripts/mongod.sh, or set MONGODB_URI or MINICRM_MONGOD")

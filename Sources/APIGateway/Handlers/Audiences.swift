@@ -35,7 +35,7 @@ struct Audiences: Sendable {
     do throws(RuleError) {
       let rule = try Rule.decode(json, path: path)
       if let zone, errors.isEmpty {
-        return Understood(rule: rule, canonical: rule.json, zone: zone, zoneName: name)
+        return Understood(rule: rule, canonical: rule.json(), zone: zone, zoneName: name)
       }
     } catch {
       errors = error.fieldErrors + errors

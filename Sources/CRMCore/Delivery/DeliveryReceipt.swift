@@ -86,9 +86,9 @@ extension DeliveryReceipt {
     let status = reader.choice("status", of: InputStatus.self, required: true)
       .flatMap { SendStatus(rawValue: $0.rawValue) }
     let error = reader.nested("error") { nested -> SendError? in
-      guard let errorClass = nested.string("class", required: true, length: 1...200),
-        let message = nested.string("message", required: true, length: 0...2_000)
-      else { return nil }
+      let errorClass = nested.string("class", required: true, length: 1...200)
+      let message = nested.string("message", required: true, length: 0...2_000)
+      guard let errorClass, let message else { return nil }
       return SendError(errorClass: errorClass, message: message)
     }
     let timestamp = reader.timestamp("timestamp", required: true)

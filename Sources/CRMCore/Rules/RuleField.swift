@@ -25,11 +25,11 @@ public struct RuleField: Hashable, Sendable {
   /// An array of objects at the root of the path; a condition holds when one of the objects fulfils it.
   let isWithinArray: Bool
 
-  private init(_ name: String, _ kind: Kind, isWithinArray: Bool = false) {
+  private init(_ name: String, _ kind: Kind, storedAs stored: String? = nil, isWithinArray: Bool = false) {
     self.name = name
     self.kind = kind
     self.isWithinArray = isWithinArray
-    path = name.split(separator: ".").map(String.init)
+    path = (stored ?? name).split(separator: ".").map(String.init)
   }
 
   /// Arrays may stand here, and a range must hold for one element at both ends. The schema keeps them out of numbers and
@@ -55,6 +55,11 @@ public struct RuleField: Hashable, Sendable {
     return keys.count <= Metadata.deepestKey && keys.allSatisfy { Metadata.isKey($0) }
   }
 
+  static let orderedAt = RuleField("ordered_at", .date)
+
+  /// What a lead's orders amount to, in a document of its own.
+  static func measure(_ measure: OrdersCondition.Measure) -> RuleField { RuleField("value", measure.kind) }
+
   private static func named(_ fields: [RuleField]) -> [String: RuleField] {
     Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0) })
   }
@@ -67,8 +72,9 @@ public struct RuleField: Hashable, Sendable {
     ] + Channel.allCases.map { RuleField("opted_out.\($0.rawValue)", .date) })
 
   private static let orderFields = named([
-    RuleField("order_no", .text), RuleField("total", .number), RuleField("currency", .text),
-    RuleField("ordered_at", .date), RuleField("items.sku", .text, isWithinArray: true),
+    RuleField("order_no", .text), RuleField("currency", .text), orderedAt,
+    // In the base currency.
+    RuleField("total", .number, storedAs: "amount"), RuleField("items.sku", .text, isWithinArray: true),
     RuleField("items.quantity", .number, isWithinArray: true), RuleField("items.price", .number, isWithinArray: true),
   ])
 

@@ -4,6 +4,9 @@ public enum RuleLimits {
   public static let depth = 20
   /// Conditions in one rule, those about orders and campaigns and their inner ones included.
   public static let conditions = 200
+  /// The same two for a rule together with the segments that it refers to.
+  public static let depthWithSegments = 40
+  public static let conditionsWithSegments = 2_000
   /// Values of one `IN`, `NOT_IN`, `HAS_ANY`, `HAS_ALL`, `HAS_NONE`.
   public static let listValues = 10_000
   /// Bytes of UTF-8 of one string.

@@ -23,6 +23,7 @@ final class Exchange: @unchecked Sendable {
   private var request: HTTPRequest?
   private var requestID: String?
   private var isHead = false
+  private var isChunked = false
   private var collected: [UInt8] = []
   private var bodyLimit: Int?
   private var bodyStream: BodyStream?
@@ -76,6 +77,7 @@ final class Exchange: @unchecked Sendable {
       let head = try parseHead(method: method, version: version)
       requestID = head.requestID ?? core.nextRequestID()
       isHead = head.method == .head
+      isChunked = head.contentLength == nil
       var request = HTTPRequest(
         method: head.method, target: try RequestTarget(target, method: head.method),
         rawTarget: String(decoding: target, as: UTF8.self), headers: head.headers,
@@ -182,7 +184,10 @@ final class Exchange: @unchecked Sendable {
       return action
     }
     switch action {
-    case .respond(let response): return queue(response, closing: core.isStopping)
+    case .respond(let response):
+      // libmicrohttpd takes chunks whose lines end in a bare LF, which cannot always be seen here. So that no two
+      // readers can disagree about where the next request begins, there is none.
+      return queue(response, closing: isChunked || core.isStopping)
     case .suspend: return .YES
     case .close: return .NO
     }

@@ -21,9 +21,12 @@ private func parse(_ raw: String) throws(RequestProblem) -> RequestHead {
     if index > 0, block[index - 1] == 13 { block[index - 1] = 0 }
     block[index] = 0
   }
+  // libmicrohttpd passes over further spaces, and its target is a C string.
+  let target = block[(space + 1)...].firstIndex { $0 != 32 } ?? space + 1
+  let targetEnd = block[target...].firstIndex(of: 0) ?? target
   let result = block.withUnsafeBytes { bytes -> Result<RequestHead, RequestProblem> in
     do throws(RequestProblem) {
-      return .success(try RequestHead(block: bytes, target: (space + 1)..<lastSpace, version: lastSpace + 1))
+      return .success(try RequestHead(block: bytes, target: target..<max(target, targetEnd), version: lastSpace + 1))
     } catch {
       return .failure(error)
     }

@@ -6,7 +6,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
   let head: String
   /// Whether the pure parser of heads sees it; otherwise the target's parser or libmicrohttpd does.
   var isSeenInTheHead = true
-  /// What libmicrohttpd answers where it refuses by itself, before this code is asked.
+  /// What libmicrohttpd answers where it refuses by itself, before this code is asked; 0 when it only closes.
   var status = 400
 
   init(_ name: String, _ head: String, seenInTheHead: Bool = true, status: Int = 400) {
@@ -15,6 +15,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
     isSeenInTheHead = seenInTheHead
     self.status = status
   }
+
+  /// How the answer begins.
+  var expected: String { status == 0 ? "" : "HTTP/1.1 \(status) " }
 
   var testDescription: String { name }
 }
@@ -75,7 +78,7 @@ let strictCorpus: [Sample] = [
   Sample("a line without a colon", post("X-A")),
   Sample("bytes above ASCII in a name", post("X-é: a")),
   Sample("a method that is no token", "G@T /hello HTTP/1.1\r\nHost: h\r\n\r\n"),
-  Sample("an empty method", " /hello HTTP/1.1\r\nHost: h\r\n\r\n"),
+  Sample("an empty method", " /hello HTTP/1.1\r\nHost: h\r\n\r\n", status: 0),
   Sample("two spaces before the target", "GET  /hello HTTP/1.1\r\nHost: h\r\n\r\n"),
   Sample("two spaces before the version", "GET /hello  HTTP/1.1\r\nHost: h\r\n\r\n", seenInTheHead: false),
   Sample("a space after the version", "GET /hello HTTP/1.1 \r\nHost: h\r\n\r\n"),

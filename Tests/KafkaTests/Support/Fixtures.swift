@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// A producer's settings for tests; `change` names the difference.
-func producer(
+func makeProducer(
   _ servers: String, _ change: (inout KafkaProducerConfiguration) -> Void = { _ in }
 ) throws -> KafkaProducer {
   var configuration = KafkaProducerConfiguration(brokers: servers, clientID: "test-producer")
@@ -20,7 +20,7 @@ let testLog: KafkaLogHandler = { level, facility, message in
 }
 
 /// A started consumer for tests; `change` names the difference.
-func consumer(
+func makeConsumer(
   _ servers: String, group: String = "group-\(UUID().uuidString)", topics: [String],
   _ change: (inout KafkaConsumerConfiguration) -> Void = { _ in }
 ) throws -> KafkaConsumer {

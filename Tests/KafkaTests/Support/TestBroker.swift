@@ -28,6 +28,9 @@ struct TestBroker: Sendable, CustomTestStringConvertible {
     try #require(running[kind])
   }
 
+  /// Short where the broker allows it: the embedded one lets a group that changes wait for nearly as long.
+  var sessionTimeout: Duration { kind == .embedded ? .seconds(2) : .seconds(6) }
+
   /// A topic of its own for each test.
   func makeTopic(partitions: Int) async throws -> String {
     let name = "test-\(UUID().uuidString.lowercased())"
@@ -48,12 +51,20 @@ struct TestBroker: Sendable, CustomTestStringConvertible {
 }
 
 /// Starts the brokers before a suite and stops them after it.
+///
+/// Suites with brokers run one after another, so that one can measure the process; the tests within a suite run at
+/// once, because the embedded broker lets every new group wait for three seconds.
 struct BrokersTrait: SuiteTrait, TestScoping {
+  private static let turn = AsyncMutex()
   let kinds: [TestBroker.Kind]
 
   func provideScope(
     for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
   ) async throws {
+    try await Self.turn.withLock { try await runBrokers(around: body) }
+  }
+
+  private func runBrokers(around body: @Sendable () async throws -> Void) async throws {
     var running: [TestBroker.Kind: TestBroker] = [:]
     let embedded = try EmbeddedBroker()
     running[.embedded] = TestBroker(kind: .embedded, servers: embedded.bootstrapServers, embedded: embedded)
@@ -79,6 +90,24 @@ struct BrokersTrait: SuiteTrait, TestScoping {
 extension Trait where Self == BrokersTrait {
   static var brokers: Self { BrokersTrait(kinds: TestBroker.Kind.available) }
   static var embeddedBroker: Self { BrokersTrait(kinds: [.embedded]) }
+}
+
+/// Lets one task at a time through, first come, first served.
+private actor AsyncMutex {
+  private var held = false
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  func withLock(_ body: @Sendable () async throws -> Void) async rethrows {
+    if held {
+      await withCheckedContinuation { waiting.append($0) }
+    } else {
+      held = true
+    }
+    defer {
+      if waiting.isEmpty { held = false } else { waiting.removeFirst().resume() }
+    }
+    try await body()
+  }
 }
 
 /// An Apache Kafka broker in a directory of its own, by the script `kafka` in `KAFKA_HOME`.

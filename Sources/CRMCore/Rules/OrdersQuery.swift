@@ -1,0 +1,66 @@
+import BSON
+
+/// A comparison over the orders of each lead.
+public struct OrdersQuery: Sendable {
+  public let measure: OrdersCondition.Measure
+  /// Nil when all orders count.
+  private let matching: CompiledRule.Node?
+  /// Over a document of one field, `value`, which is missing when the measure has no value.
+  private let comparison: Predicate
+
+  init(measure: OrdersCondition.Measure, matching: CompiledRule.Node?, comparison: Predicate) {
+    self.measure = measure
+    self.matching = matching
+    self.comparison = comparison
+  }
+
+  /// Over the collection of orders: those that count.
+  public var filter: BSONDocument { matching?.filter { _ in [:] } ?? [:] }
+
+  /// "Fewer than 3 orders" finds who never bought.
+  var holdsWithoutOrders: Bool { comparison.matches(Self.document(value(of: []))) }
+
+  var pipeline: [BSONDocument] {
+    let value: BSONValue =
+      switch measure {
+      case .count: ["$sum": 1]
+      case .sum: ["$sum": "$amount"]
+      case .average: ["$avg": "$amount"]
+      case .first: ["$min": "$ordered_at"]
+      case .last: ["$max": "$ordered_at"]
+      }
+    let wanted = holdsWithoutOrders ? Filters.not(comparison.filter) : comparison.filter
+    return [
+      ["$match": .document(filter)], ["$group": ["_id": "$lead_id", "value": value]], ["$match": .document(wanted)],
+      ["$project": ["_id": 1]],
+    ]
+  }
+
+  func holds(for orders: [BSONDocument]) -> Bool { comparison.matches(Self.document(value(of: orders))) }
+
+  /// The measure of one lead's orders; nil when it has no value.
+  func value(of orders: [BSONDocument]) -> BSONValue? {
+    let counted = orders.filter { matching?.matches($0) ?? true }
+    switch measure {
+    case .count: return .int64(Int64(counted.count))
+    case .sum: return .double(Self.sum(counted))
+    case .average: return counted.isEmpty ? nil : .double(Self.sum(counted) / Double(counted.count))
+    case .first: return counted.compactMap { $0["ordered_at"]?.dateMilliseconds }.min().map { .date(milliseconds: $0) }
+    case .last: return counted.compactMap { $0["ordered_at"]?.dateMilliseconds }.max().map { .date(milliseconds: $0) }
+    }
+  }
+
+  /// With the rounding errors kept and added at the end, as the server's `$sum` does.
+  private static func sum(_ orders: [BSONDocument]) -> Double {
+    var sum = 0.0
+    var lost = 0.0
+    for amount in orders.lazy.compactMap({ $0["amount"]?.doubleValue }) {
+      let next = sum + amount
+      lost += abs(sum) >= abs(amount) ? (sum - next) + amount : (amount - next) + sum
+      sum = next
+    }
+    return sum + lost
+  }
+
+  private static func document(_ value: BSONValue?) -> BSONDocument { value.map { ["value": $0] } ?? [:] }
+}

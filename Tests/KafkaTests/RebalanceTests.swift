@@ -1,0 +1,70 @@
+import Foundation
+import Kafka
+import Testing
+
+/// Groups with several members, against every broker there is.
+@Suite(.brokers)
+struct RebalanceTests {
+  @Test(arguments: TestBroker.Kind.available)
+  func aRebalanceLosesNothing(_ kind: TestBroker.Kind) async throws {
+    let broker = try TestBroker.of(kind)
+    let topic = try await broker.makeTopic(partitions: 4)
+    let producer = try makeProducer(broker.servers)
+    try await producer.deliver(numbered(topic, 0..<400, partitions: 4))
+    let group = "group-\(UUID().uuidString)"
+    let seen = Tally()
+
+    let first = try makeConsumer(broker.servers, group: group, topics: [topic]) { $0.sessionTimeout = broker.sessionTimeout }
+    let firstWork = work(first, seen)
+    try await eventually("the first consumer owns everything") { first.assignment.count == 4 }
+    let second = try makeConsumer(broker.servers, group: group, topics: [topic]) {
+      $0.sessionTimeout = broker.sessionTimeout
+    }
+    let secondWork = work(second, seen)
+    try await producer.deliver(numbered(topic, 400..<800, partitions: 4))
+    try await eventually("both own half") { first.assignment.count == 2 && second.assignment.count == 2 }
+    try await producer.deliver(numbered(topic, 800..<1000, partitions: 4))
+    try await eventually("everything is seen") { seen.distinct == 1000 }
+
+    await second.close()
+    await secondWork.value
+    try await eventually("the first consumer owns everything again") { first.assignment.count == 4 }
+    try await producer.deliver(numbered(topic, 1000..<1100, partitions: 4))
+    try await eventually("what came after is seen") { seen.distinct == 1100 }
+    #expect(first.statistics.rebalances >= 3)
+    // Apache Kafka accepts the commit of a member that is about to give its partitions back; the embedded broker does
+    // not, so that there what was done since the last commit comes again.
+    if kind == .real { #expect(seen.total == 1100) }
+    await first.close()
+    await firstWork.value
+    await producer.close()
+  }
+
+  @Test(arguments: TestBroker.Kind.available)
+  func completionsFromAnEarlierAssignmentDoNotMoveTheWatermark(_ kind: TestBroker.Kind) async throws {
+    let broker = try TestBroker.of(kind)
+    let topic = try await broker.makeTopic(partitions: 2)
+    let producer = try makeProducer(broker.servers)
+    try await producer.deliver(numbered(topic, 0..<20, partitions: 2))
+    let group = "group-\(UUID().uuidString)"
+    let impatient: (inout KafkaConsumerConfiguration) -> Void = {
+      $0.sessionTimeout = broker.sessionTimeout
+      $0.drainTimeout = .milliseconds(100)
+    }
+    let first = try makeConsumer(broker.servers, group: group, topics: [topic], impatient)
+    let before = try await first.read(20)
+    let second = try makeConsumer(broker.servers, group: group, topics: [topic], impatient)
+    try await eventually("both own one") { first.assignment.count == 1 && second.assignment.count == 1 }
+
+    first.complete(records: before)
+    #expect(first.statistics.staleCompletions == 20)
+    let again = try await first.read(10)
+    #expect(again.map(\.offset) == Array(0..<10))
+    #expect(Set(again.map(\.epoch)).isDisjoint(with: before.map(\.epoch)))
+    #expect(try await second.read(10).map(\.offset) == Array(0..<10))
+    #expect(first.outstanding == 10)
+    await second.close(drain: .zero)
+    await first.close(drain: .zero)
+    await producer.close()
+  }
+}
