@@ -71,11 +71,14 @@ public struct IngestRecord: Sendable, Equatable {
     } catch {
       throw PoisonError(errorClass, "\(error)")
     }
-    guard let object = json.objectValue else { throw PoisonError(errorClass, "expected an object, got \(json.typeName)") }
+    guard let object = json.objectValue else {
+      throw PoisonError(errorClass, "expected an object, got \(json.typeName)")
+    }
     let known = ["job_id", "row", kind.rawValue]
     let unknown = object.keys.filter { !known.contains($0) }
     guard unknown.isEmpty else {
-      throw PoisonError(errorClass, "unknown members: \(unknown.joined(separator: ", ")); known are \(known.joined(separator: ", "))")
+      throw PoisonError(
+        errorClass, "unknown members: \(unknown.joined(separator: ", ")); known are \(known.joined(separator: ", "))")
     }
     guard let jobID = object["job_id"]?.stringValue.flatMap({ ObjectID(hex: $0) }) else {
       throw PoisonError(errorClass, "job_id: expected 24 hexadecimal digits")

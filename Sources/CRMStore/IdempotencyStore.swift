@@ -70,7 +70,8 @@ extension Store {
     return try await mongo.withConnection { connection in
       // The server removes expired keys about once a minute; one that it has not reached yet counts as gone.
       _ = try connection.deleteOne(
-        Collections.idempotencyKeys, ["_id": .string(key), "expires_at": ["$lte": .date(milliseconds: now.milliseconds)]])
+        Collections.idempotencyKeys,
+        ["_id": .string(key), "expires_at": ["$lte": .date(milliseconds: now.milliseconds)]])
       let before: BSONDocument?
       do {
         before = try connection.findAndModify(

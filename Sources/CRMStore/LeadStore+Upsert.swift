@@ -162,7 +162,8 @@ private struct LeadUpsert {
 
   private static var contested: FieldError {
     FieldError(
-      field: "emails", code: "contested", message: "other writers kept changing the lead with this e-mail; send it again")
+      field: "emails", code: "contested",
+      message: "other writers kept changing the lead with this e-mail; send it again")
   }
 
   private static func ambiguous(_ leads: [Lead]) -> FieldError {

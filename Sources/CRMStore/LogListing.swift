@@ -41,7 +41,9 @@ public struct LogEntry: Sendable, JSONRepresentable {
   init(_ document: BSONDocument) { self.document = document }
 
   /// Fields that only the product's own parts have a use for.
-  private static let inner: Set<String> = ["rank", "lease_until", "fence", "owner", "retry_at", "claim", "published_at"]
+  private static let inner: Set<String> = [
+    "rank", "lease_until", "fence", "owner", "retry_at", "claim", "published_at",
+  ]
 
   public var jsonValue: JSONValue {
     var entries: [(key: String, value: JSONValue)] = []

@@ -9,7 +9,8 @@
 // Enqueues one record; librdkafka copies key and value.
 //
 // `key` and `value` are null for "none": an empty one is any non-null pointer with size 0. On success librdkafka owns
-// `headers`, on failure the caller still does. `delivery_id` comes back as the delivery report's `_private`.
+// `headers`, on failure the caller still does. `delivery_id` comes back as the delivery report's `_private`. A client
+// beyond repair answers RD_KAFKA_RESP_ERR__FATAL, whatever the cause was.
 static inline rd_kafka_resp_err_t crdkafka_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
                                                    const void *key, size_t key_size, const void *value,
                                                    size_t value_size, rd_kafka_headers_t *headers,
@@ -36,7 +37,7 @@ static inline rd_kafka_resp_err_t crdkafka_produce(rd_kafka_t *client, rd_kafka_
   }
   rd_kafka_error_t *error = rd_kafka_produceva(client, fields, count);
   if (!error) return RD_KAFKA_RESP_ERR_NO_ERROR;
-  rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+  rd_kafka_resp_err_t code = rd_kafka_error_is_fatal(error) ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_error_code(error);
   rd_kafka_error_destroy(error);
   return code;
 }

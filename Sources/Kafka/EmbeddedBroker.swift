@@ -9,7 +9,10 @@ import Synchronization
 /// - a port of one's choice: each broker picks a free one;
 /// - disk: everything is gone with the process;
 /// - room: **each partition keeps only its newest 5 MB**, so declare many partitions and watch the lag;
-/// - CreateTopics by clients: use `createTopic`; topics that clients merely use come up with 4 partitions.
+/// - CreateTopics by clients: use `createTopic`; topics that clients merely use come up with 4 partitions;
+/// - quick groups: a new group waits 3 s for members, so a session time-out must be longer (4 s will do), and a group
+///   that changes waits for its session time-out less a second. Meanwhile it takes no commits: what completed since the
+///   last one comes again.
 public final class EmbeddedBroker: Sendable {
   /// A kind of request, for errors to inject.
   public enum Request: Int16, Sendable {

@@ -49,8 +49,8 @@ public struct TopicCreation: Sendable, Equatable {
 public struct ClusterMetadata: Sendable, Equatable {
   /// Partition numbers by topic, in order.
   public let topics: [String: [Int32]]
-  /// How many brokers there are.
-  public let brokers: Int
+  /// The ids of the brokers that are up.
+  public let brokerIDs: [Int32]
 }
 
 extension KafkaAdmin {
@@ -72,7 +72,7 @@ extension KafkaAdmin {
     try await blocking { [client] in
       let all = try metadataBlocking(client: client.pointer, timeout: timeout)
       guard let topic else { return all }
-      return ClusterMetadata(topics: all.topics.filter { $0.key == topic }, brokers: all.brokers)
+      return ClusterMetadata(topics: all.topics.filter { $0.key == topic }, brokerIDs: all.brokerIDs)
     }
   }
 }
@@ -80,47 +80,58 @@ extension KafkaAdmin {
 private func createTopicsBlocking(
   _ topics: [TopicSpec], client: OpaquePointer, timeout: Duration
 ) -> [TopicCreation] {
-  var failures: [String: KafkaError] = [:]
-  var requests: [OpaquePointer?] = []
-  defer { for request in requests { rd_kafka_NewTopic_destroy(request) } }
-  for topic in topics {
-    var text = [CChar](repeating: 0, count: 256)
-    guard
-      let request = rd_kafka_NewTopic_new(
-        topic.name, Int32(clamping: topic.partitions), Int32(clamping: topic.replication), &text, text.count)
-    else {
-      failures[topic.name] = .invalidConfiguration(text.withUnsafeBufferPointer { string(in: $0) })
-      continue
+  let deadline = ContinuousClock.now + timeout
+  let failure: KafkaError
+  do {
+    // Asked first, so that a broker which lets nobody create topics is fine when they are there.
+    let cluster = try metadataBlocking(client: client, timeout: timeout)
+    let missing = topics.filter { cluster.topics[$0.name] == nil }
+    guard !missing.isEmpty else { return topics.map { TopicCreation(name: $0.name, outcome: .exists) } }
+    let controller = rd_kafka_controllerid(client, max(.zero, deadline - .now).wholeMilliseconds)
+    guard controller < 0 || cluster.brokerIDs.contains(controller) else {
+      throw KafkaError(
+        code: RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, message: "the cluster has no controller to create topics")
     }
-    for (name, value) in topic.config.sorted(by: { $0.key < $1.key }) {
-      rd_kafka_NewTopic_set_config(request, name, value)
-    }
-    requests.append(request)
+    let outcomes = request(missing, client: client, timeout: max(.milliseconds(1), deadline - .now))
+    return topics.map { TopicCreation(name: $0.name, outcome: outcomes[$0.name] ?? .exists) }
+  } catch {
+    failure = error
   }
-  var answers: [String: KafkaError?] = [:]
-  var refusal: KafkaError?
-  if !requests.isEmpty {
-    (answers, refusal) = requestCreation(&requests, client: client, timeout: timeout)
-  }
-  return topics.map { topic in
-    let error: KafkaError?
-    if let failure = failures[topic.name] {
-      error = failure
-    } else if let answer = answers[topic.name] {
-      error = answer
-    } else {
-      error = refusal ?? KafkaError(code: RD_KAFKA_RESP_ERR__TIMED_OUT, message: "no answer about this topic")
-    }
-    guard let error else { return TopicCreation(name: topic.name, outcome: .created) }
-    let exists = error.code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS.rawValue
-    return TopicCreation(name: topic.name, outcome: exists ? .exists : .failed(error))
-  }
+  return topics.map { TopicCreation(name: $0.name, outcome: .failed(failure)) }
 }
 
-/// Sends the request and waits: the broker's answer by topic (nil for "created"), or why there is none.
-private func requestCreation(
+private func request(
+  _ topics: [TopicSpec], client: OpaquePointer, timeout: Duration
+) -> [String: TopicCreation.Outcome] {
+  var outcomes: [String: TopicCreation.Outcome] = [:]
+  var requests: [OpaquePointer?] = []
+  defer { for request in requests { rd_kafka_NewTopic_destroy(request) } }
+  for topic in topics where outcomes[topic.name] == nil {
+    var text = [CChar](repeating: 0, count: 256)
+    let partitions = Int32(clamping: topic.partitions)
+    let made = rd_kafka_NewTopic_new(topic.name, partitions, Int32(clamping: topic.replication), &text, text.count)
+    guard let made else {
+      outcomes[topic.name] = .failed(.invalidConfiguration(text.withUnsafeBufferPointer { string(in: $0) }))
+      continue
+    }
+    for (name, value) in topic.config.sorted(by: { $0.key < $1.key }) { rd_kafka_NewTopic_set_config(made, name, value) }
+    outcomes[topic.name] = .failed(KafkaError(code: RD_KAFKA_RESP_ERR__TIMED_OUT, message: "no answer about this topic"))
+    requests.append(made)
+  }
+  guard !requests.isEmpty else { return outcomes }
+  switch send(&requests, client: client, timeout: timeout) {
+  case .success(let answers):
+    outcomes.merge(answers) { _, answer in answer }
+  case .failure(let error):
+    outcomes = outcomes.mapValues { _ in .failed(error) }
+  }
+  return outcomes
+}
+
+/// Sends the request and waits: the broker's answer by topic, or why there is none.
+private func send(
   _ requests: inout [OpaquePointer?], client: OpaquePointer, timeout: Duration
-) -> ([String: KafkaError?], KafkaError?) {
+) -> Result<[String: TopicCreation.Outcome], KafkaError> {
   let queue = rd_kafka_queue_new(client)
   defer { rd_kafka_queue_destroy(queue) }
   let options = rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS)
@@ -131,23 +142,27 @@ private func requestCreation(
   rd_kafka_AdminOptions_set_operation_timeout(options, milliseconds, nil, 0)
   rd_kafka_CreateTopics(client, &requests, requests.count, options, queue)
   guard let event = rd_kafka_queue_poll(queue, milliseconds &+ 1000) else {
-    return ([:], KafkaError(code: RD_KAFKA_RESP_ERR__TIMED_OUT))
+    return .failure(KafkaError(code: RD_KAFKA_RESP_ERR__TIMED_OUT))
   }
   defer { rd_kafka_event_destroy(event) }
   let code = rd_kafka_event_error(event)
   guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let result = rd_kafka_event_CreateTopics_result(event) else {
-    return ([:], describeError(of: client, code: code, reason: rd_kafka_event_error_string(event)))
+    return .failure(describeError(of: client, code: code, reason: rd_kafka_event_error_string(event)))
   }
   var count = 0
   let list = rd_kafka_CreateTopics_result_topics(result, &count)
-  var answers: [String: KafkaError?] = [:]
+  var answers: [String: TopicCreation.Outcome] = [:]
   for topic in UnsafeBufferPointer(start: list, count: list == nil ? 0 : count) {
-    let code = rd_kafka_topic_result_error(topic)
     let text = rd_kafka_topic_result_error_string(topic).map { String(cString: $0) }
-    let error = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(code: code, message: text)
-    answers.updateValue(error, forKey: String(cString: rd_kafka_topic_result_name(topic)))
+    let outcome: TopicCreation.Outcome
+    switch rd_kafka_topic_result_error(topic) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR: outcome = .created
+    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: outcome = .exists
+    case let code: outcome = .failed(KafkaError(code: code, message: text))
+    }
+    answers[String(cString: rd_kafka_topic_result_name(topic))] = outcome
   }
-  return (answers, nil)
+  return .success(answers)
 }
 
 /// Blocks for at most `timeout`.
@@ -162,5 +177,6 @@ func metadataBlocking(client: OpaquePointer, timeout: Duration) throws(KafkaErro
     let partitions = UnsafeBufferPointer(start: topic.partitions, count: Int(topic.partition_cnt))
     topics[String(cString: topic.topic)] = partitions.map(\.id).sorted()
   }
-  return ClusterMetadata(topics: topics, brokers: Int(metadata.pointee.broker_cnt))
+  let brokers = UnsafeBufferPointer(start: metadata.pointee.brokers, count: Int(metadata.pointee.broker_cnt))
+  return ClusterMetadata(topics: topics, brokerIDs: brokers.map(\.id).sorted())
 }

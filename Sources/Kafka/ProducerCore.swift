@@ -102,8 +102,8 @@ final class ProducerCore: Sendable {
 
   private func handle(of topic: String, client: OpaquePointer) -> OpaquePointer? {
     if let known = state.withLock({ $0.topics[topic] }) { return known.pointer }
-    // Refused for a name that is empty or too long.
-    guard let made = rd_kafka_topic_new(client, topic, nil) else { return nil }
+    // librdkafka would look for a topic of an impossible name until the record's time is up.
+    guard isTopicName(topic), let made = rd_kafka_topic_new(client, topic, nil) else { return nil }
     let handle = ClientHandle(pointer: made)
     let other = state.withLock { state in
       defer { if state.topics[topic] == nil { state.topics[topic] = handle } }
@@ -211,9 +211,10 @@ extension ProducerCore {
       if delivered, context.health.allBrokersDown { context.health.reached() }
       settle(deliveries)
     case RD_KAFKA_EVENT_ERROR:
-      context.report(
-        describeError(
-          of: client.pointer, code: rd_kafka_event_error(event), reason: rd_kafka_event_error_string(event)))
+      // A fatal event carries the cause as its code, where a callback would get the general one.
+      let fatal = rd_kafka_event_error_is_fatal(event) != 0
+      let code = fatal ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_event_error(event)
+      context.report(describeError(of: client.pointer, code: code, reason: rd_kafka_event_error_string(event)))
     default:
       break
     }
@@ -241,6 +242,19 @@ extension ProducerCore {
     rd_kafka_queue_destroy(queue.pointer)
     client.destroy(context: context)
     closed.set(())
+  }
+}
+
+/// Whether Kafka allows the name: up to 249 letters, digits, dots, underscores and hyphens, and not one or two dots.
+func isTopicName(_ name: String) -> Bool {
+  guard (1...249).contains(name.utf8.count), name != ".", name != ".." else { return false }
+  return name.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+      true
+    default: false
+    }
   }
 }
 

@@ -37,8 +37,8 @@ import Testing
       ),
       (.timestamp(5 << 32 | 7), #"{"$timestamp":{"t":5,"i":7}}"#, #"{"$timestamp":{"t":5,"i":7}}"#),
       (
-        .regex(pattern: "^a", options: "xi"), #"{"$regularExpression":{"pattern":"^a","options":"xi"}}"#,
-        #"{"$regularExpression":{"pattern":"^a","options":"xi"}}"#
+        .regex(pattern: "^a", options: "ix"), #"{"$regularExpression":{"pattern":"^a","options":"ix"}}"#,
+        #"{"$regularExpression":{"pattern":"^a","options":"ix"}}"#
       ),
       (
         .array([nil, true, .minKey, .maxKey, .undefined]),

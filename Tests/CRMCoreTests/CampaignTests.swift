@@ -199,7 +199,7 @@ import Testing
     #expect(
       SegmentInput.decode(["rule_ast": [], "timezone": "", "owner_user_id": 1, "x": 1]).problems
         == [
-          "name required", "owner_user_id invalid_type", "rule_ast invalid_type", "timezone required",
+          "name required", "owner_user_id invalid_type", "rule_ast invalid_type", "timezone invalid_timezone",
           "x unknown_field",
         ])
   }

@@ -89,6 +89,8 @@ import Testing
     let lead = Fixture.lead(lastOrderAt: Timestamp(rfc3339: "2026-12-31T23:30:00Z"))
     #expect(try render(source, lead, hoursEast: 1) == .message("2027-01-01 00:30"))
     #expect(try render(source, lead, hoursEast: -5) == .message("2026-12-31 18:30"))
+    let berlin = try #require(CalendarZone(identifier: "Europe/Berlin"))
+    #expect(try MessageTemplate(parsing: source).render(lead, in: berlin) == .message("2027-01-01 00:30"))
     let old = Fixture.lead(lastOrderAt: Timestamp(rfc3339: "1969-12-31T23:59:59.999Z"))
     #expect(try render(source, old) == .message("1969-12-31 23:59"))
     // A day without a time is the same day everywhere.

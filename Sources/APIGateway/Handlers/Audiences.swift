@@ -22,14 +22,16 @@ struct Audiences: Sendable {
 
   /// - Parameter path: where the rule stands in the request, for its errors.
   /// - Throws: `ValidationError` with everything that is wrong with the rule and its zone.
-  func understand(_ json: JSONValue, timezone: String?, path: String = "rule_ast") throws(ValidationError) -> Understood {
+  func understand(_ json: JSONValue, timezone: String?, path: String = "rule_ast") throws(ValidationError) -> Understood
+  {
     var errors: [FieldError] = []
     let name = timezone ?? "UTC"
     let zone = TimeZone(identifier: name)
     if zone == nil {
       errors.append(
         FieldError(
-          field: "timezone", code: "unknown_timezone", message: "must be a zone of the IANA database, such as Europe/Oslo")
+          field: "timezone", code: "unknown_timezone",
+          message: "must be a zone of the IANA database, such as Europe/Oslo")
       )
     }
     do throws(RuleError) {

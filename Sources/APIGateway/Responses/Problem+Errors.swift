@@ -26,7 +26,8 @@ extension Problem {
       self.init(.malformedRequest, "The body did not arrive.")
     case BlockingPoolError.overloaded:
       self.init(.overloaded, "More requests wait for MongoDB than it can answer in time.", retryAfter: 2)
-    case BlockingPoolError.shutDown, is CancellationError: self.init(.stopping, "The server is stopping.", retryAfter: 2)
+    case BlockingPoolError.shutDown, is CancellationError:
+      self.init(.stopping, "The server is stopping.", retryAfter: 2)
     case is DeadlineExceeded: self.init(.tooSlow, "The request took longer than it may.", retryAfter: 5)
     default: return nil
     }

@@ -56,7 +56,9 @@ struct IdempotencyGate: Sendable {
     }
   }
 
-  private func execute(_ reservation: IdempotencyReservation, _ route: Route, _ request: APIRequest) async -> HTTPResponse {
+  private func execute(_ reservation: IdempotencyReservation, _ route: Route, _ request: APIRequest) async
+    -> HTTPResponse
+  {
     var request = request
     request.effectID = reservation.effectID
     request.isRetry = reservation.isRetry

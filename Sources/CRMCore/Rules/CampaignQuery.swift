@@ -54,7 +54,9 @@ public struct CampaignQuery: Sendable {
     return filter
   }
 
-  func holds(for messages: [BSONDocument]) -> Bool { messages.contains(where: counts) != negate }
+  func holds(for messages: [BSONDocument]) -> Bool { hasMessage(in: messages) != negate }
+
+  func hasMessage(in messages: [BSONDocument]) -> Bool { messages.contains(where: counts) }
 
   private func counts(_ message: BSONDocument) -> Bool {
     if let campaign, message["campaign_id"]?.objectIDValue != campaign { return false }

@@ -40,7 +40,7 @@ public struct OrdersQuery: Sendable {
 
   /// The measure of one lead's orders; nil when it has no value.
   func value(of orders: [BSONDocument]) -> BSONValue? {
-    let counted = orders.filter { matching?.matches($0) ?? true }
+    let counted = orders.filter { matching?.matches($0) { _ in false } ?? true }
     switch measure {
     case .count: return .int64(Int64(counted.count))
     case .sum: return .double(Self.sum(counted))

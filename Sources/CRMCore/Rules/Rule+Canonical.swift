@@ -12,7 +12,7 @@ extension Rule {
     case .not(let child):
       Self.negated(child.canonical())
     case .condition(let condition):
-      .condition(RuleCondition(condition.field, condition.operator, condition.value.canonical))
+      .condition(condition.canonical)
     case .orders(let orders):
       .orders(
         OrdersCondition(
@@ -31,6 +31,26 @@ extension Rule {
   ) -> Rule {
     let flat = children.map { $0.canonical() }.flatMap { dissolve($0) ?? [$0] }.unique()
     return flat.count == 1 ? flat[0] : make(flat)
+  }
+}
+
+extension RuleCondition {
+  /// Operators that say the same become one of them.
+  fileprivate var canonical: RuleCondition {
+    switch (self.operator, value) {
+    case (.equal, .null): return RuleCondition(field, .exists, .bool(false))
+    case (.notEqual, .null): return RuleCondition(field, .exists, .bool(true))
+    default: break
+    }
+    let op: RuleOperator =
+      switch (field.kind, self.operator) {
+      case (.tag, .contains): .equal
+      case (.tag, .notContains): .notEqual
+      case (.tag, .isIn): .hasAny
+      case (.tag, .notIn): .hasNone
+      default: self.operator
+      }
+    return RuleCondition(field, op, value.canonical)
   }
 }
 

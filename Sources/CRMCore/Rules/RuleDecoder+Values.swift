@@ -97,14 +97,14 @@ extension RuleDecoder {
     }
     do {
       return try RuleDate(string)
-    } catch .noSuchDay {
-      report(path, .invalidValue, "there is no such day: \(json.shown)")
-    } catch .noZone {
-      report(path, .invalidValue, "the time \(json.shown) needs a zone: Z or an offset such as +05:30")
-    } catch .notADate {
-      report(path, .invalidValue, "expected a date (\(forms)), got \(json.shown)")
+    } catch {
+      switch error {
+      case .noSuchDay: report(path, .invalidValue, "there is no such day: \(json.shown)")
+      case .noZone: report(path, .invalidValue, "the time \(json.shown) needs a zone: Z or an offset such as +05:30")
+      case .notADate: report(path, .invalidValue, "expected a date (\(forms)), got \(json.shown)")
+      }
+      return nil
     }
-    return nil
   }
 
   /// Text as the field stores it.

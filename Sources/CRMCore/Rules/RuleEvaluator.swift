@@ -1,57 +1,48 @@
 import BSON
-import JSON
 
-/// A rule ready to be put to leads, one after another: made once per rule and instant, used for any number of leads.
+/// A rule over lead fields ready to be put to leads, one after another: made once per rule and instant, used for any
+/// number of leads.
 public struct RuleEvaluator: Sendable {
-  private let root: CompiledRule.Node
-  private let behaviours: [BehaviourQuery]
+  private let rule: CompiledRule
 
-  fileprivate init(root: CompiledRule.Node, behaviours: [BehaviourQuery]) {
-    self.root = root
-    self.behaviours = behaviours
-  }
+  fileprivate init(_ rule: CompiledRule) { self.rule = rule }
 
   /// Whether a lead's document fulfils the rule.
-  public func matches(_ lead: BSONDocument) -> Bool { root.matches(lead) }
+  public func matches(_ lead: BSONDocument) -> Bool { rule.root.matches(lead) { _ in false } }
 
-  /// Whether a lead fulfils the rule, with the conditions that decided.
-  public func decide(_ lead: BSONDocument) -> RuleDecision {
-    var trace = DecisionTrace(lead: lead, answers: [], behaviours: behaviours)
-    let (matches, deciders) = trace.decide(root)
+  /// Whether a lead's document fulfils the rule, with the conditions that decided.
+  public func decide(_ lead: BSONDocument) -> RuleDecision { rule.decide(lead) { _ in [] } }
+}
+
+extension CompiledRule {
+  /// - Throws: `needsBehaviour` for every condition that the lead's own document does not answer.
+  public func evaluator() throws(RuleError) -> RuleEvaluator {
+    guard behaviours.isEmpty else { throw needsBehaviour }
+    return RuleEvaluator(self)
+  }
+
+  /// Whether one lead fulfils the rule, with the conditions that decided.
+  ///
+  /// - Parameter documents: all of the lead's documents in a query's collection.
+  public func decide(
+    _ lead: BSONDocument, documents: (BehaviourQuery) throws -> [BSONDocument]
+  ) rethrows -> RuleDecision {
+    let answers = try behaviours.map { $0.answer(for: try documents($0)) }
+    let (matches, deciders) = root.decide(lead, answers)
     return RuleDecision(matches: matches, decidedBy: deciders)
   }
 }
 
-/// Whether a lead fulfils a rule, and why.
-public struct RuleDecision: Sendable, Equatable, JSONRepresentable {
-  /// One condition that decided.
-  public struct Decider: Sendable, Equatable {
-    /// `rule_ast.children[0]`.
-    public let path: String
-    public let field: String
-    public let `operator`: String
-    /// The condition's value, as the rule has it.
-    public let value: JSONValue
-    /// What the lead has; null when the field is missing.
-    public let actual: JSONValue
-    /// Whether the condition holds.
-    public let result: Bool
-  }
-
-  public let matches: Bool
-  /// Conditions that suffice for the decision whatever the others are, in the order of the rule.
-  public let decidedBy: [Decider]
-
-  public var jsonValue: JSONValue {
-    [
-      "matches": .bool(matches),
-      "decided_by": .array(
-        decidedBy.map { decider in
-          [
-            "path": .string(decider.path), "field": .string(decider.field), "operator": .string(decider.operator),
-            "value": decider.value, "actual": decider.actual, "result": .bool(decider.result),
-          ]
-        }),
-    ]
+extension CompiledRule.Node {
+  /// - Parameter behaviour: the answer to a behaviour query, by its index.
+  func matches(_ document: BSONDocument, _ behaviour: (Int) -> Bool) -> Bool {
+    switch self {
+    case .all(let nodes): nodes.allSatisfy { $0.matches(document, behaviour) }
+    case .any(let nodes): nodes.contains { $0.matches(document, behaviour) }
+    case .not(let node): !node.matches(document, behaviour)
+    case .condition(_, let predicate): predicate.matches(document)
+    case .behaviour(_, let index): behaviour(index)
+    case .segment(_, let node): node.matches(document, behaviour)
+    }
   }
 }

@@ -22,11 +22,16 @@ public struct SegmentInput: Sendable, Equatable {
     if let rule, rule.objectValue == nil {
       reader.reject("rule_ast", ObjectReader.wrongType(rule, expected: "an object"))
     }
-    let timezone = reader.string("timezone", length: 1...64)
+    let timezone = reader.parsed("timezone", knownZone)
     let owner = reader.string("owner_user_id", length: 1...200)
     return reader.result {
       guard let name, let rule else { return nil }
       return SegmentInput(name: name, rule: rule, timezone: timezone, ownerUserID: owner)
     }
+  }
+
+  private static func knownZone(_ name: String) -> Result<String, FieldProblem> {
+    if CalendarZone(identifier: name) != nil { return .success(name) }
+    return .failure(FieldProblem("invalid_timezone", "must be a time zone of the tz database, such as Europe/Berlin"))
   }
 }

@@ -63,6 +63,13 @@ extension MessageTemplate {
   }
 }
 
+extension MessageTemplate {
+  /// Fills the template with times as they are in a zone.
+  public func render(_ source: some TemplateSource, in zone: CalendarZone) -> RenderResult {
+    render(source, offset: { Int(zone.offset(at: $0.milliseconds) / 1000) })
+  }
+}
+
 private struct TemplateRenderer<Source: TemplateSource> {
   let source: Source
   let offset: UTCOffset

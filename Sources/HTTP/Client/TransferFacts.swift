@@ -35,7 +35,7 @@ struct TransferFacts {
 
   private func kind(sent: Bool) -> HTTPClientError.Kind {
     switch code {
-    case CURLE_UNSUPPORTED_PROTOCOL where responseBegan: .malformedResponse  // an answer as of HTTP/0.9
+    case CURLE_UNSUPPORTED_PROTOCOL where sent: .malformedResponse  // no status line: an answer as of HTTP/0.9
     case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT: .invalidRequest
     case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .resolve
     case CURLE_COULDNT_CONNECT: .couldNotConnect

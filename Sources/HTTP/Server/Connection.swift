@@ -62,6 +62,14 @@ final class Connection: Sendable {
     }
   }
 
+  /// Whether the client has ended its direction and everything from it has been read.
+  var hasNothingToRead: Bool {
+    state.withLock { state in
+      var byte: UInt8 = 0
+      return state.isOpen && recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
+    }
+  }
+
   /// Writes a complete response past libmicrohttpd and ends the sending direction.
   ///
   /// Only for answers given before the body has ended, when libmicrohttpd cannot answer and writes nothing itself. The

@@ -15,6 +15,8 @@ final class Exchange: @unchecked Sendable {
   private let state: Mutex<ExchangeState>
   private let task = Mutex<Task<Void, Never>?>(nil)
   private let responseStream = Mutex<ResponseStream?>(nil)
+  /// How much of the body was there when the client was last seen to have hung up.
+  private let hungUpAfter = Mutex<Int?>(nil)
 
   // Intake.
   var target: [UInt8]
@@ -44,13 +46,6 @@ final class Exchange: @unchecked Sendable {
   }
 
   var phase: ExchangePhase { state.withLock { $0.phase } }
-
-  /// Whether the body of an endless response (server-sent events) is being sent.
-  private var isEndless: Bool {
-    state.withLock { state in
-      if case .streaming = state.phase { true } else { false }
-    }
-  }
 
   // MARK: - Calls of libmicrohttpd's access handler, in the order in which they come
 
@@ -243,26 +238,44 @@ final class Exchange: @unchecked Sendable {
       connection.sendEarly(EarlyResponse.encode(response, requestID: nil))
       connection.shutDown()
     } else {
-      complete(response)
-      task.withLock { $0 }?.cancel()
+      preempt(response)
     }
   }
 
   func handlerTimedOut(after deadline: Duration) {
-    complete(core.render(.handlerTimedOut(after: deadline), nil))
-    task.withLock { $0 }?.cancel()
+    preempt(core.render(.handlerTimedOut(after: deadline), nil))
   }
 
-  /// The client of a streamed response has gone.
-  func clientGone() { responseStream.withLock { $0 }?.abort() }
+  /// Answers in the handler's place and cancels it.
+  private func preempt(_ response: HTTPResponse) {
+    // In this order: a handler cancelled first could still be the first to answer, and an exchange answered first may
+    // have forgotten its task.
+    let task = self.task.withLock { $0 }
+    complete(response)
+    task?.cancel()
+  }
+
+  /// The client has ended its direction of the connection, or all of it.
+  func clientHungUp() {
+    switch phase {
+    case .streaming: responseStream.withLock { $0 }?.abort()
+    case .body(let clock):
+      // Seen twice without a byte in between and nothing left to read: the rest of the body will not come.
+      let isSeenBefore = hungUpAfter.withLock { seen in
+        defer { seen = clock.received }
+        return seen == clock.received
+      }
+      if isSeenBefore, connection.hasNothingToRead { connection.shutDown() }
+    default: break
+    }
+  }
 
   /// The server is stopping: endless responses end now.
   func endIfEndless() { responseStream.withLock { $0 }?.finish() }
 
   /// The server stops: whatever still runs is cancelled, and nothing stays suspended.
   func halt() {
-    complete(core.render(.stopping, nil))
-    task.withLock { $0 }?.cancel()
+    preempt(core.render(.stopping, nil))
     responseStream.withLock { $0 }?.abort()
     if state.withLock({ $0.halt() }) { MHD_resume_connection(mhd) }
   }

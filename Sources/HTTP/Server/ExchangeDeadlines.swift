@@ -52,7 +52,7 @@ enum ExchangePhase {
     case requestTimedOut
     /// Answer 503 and cancel the handler.
     case handlerTimedOut(after: Duration)
-    /// Only the client's disconnect would tell that nobody waits any more: look for it.
+    /// Whether the client is still there is not noticed by libmicrohttpd: look.
     case probe
   }
 
@@ -66,7 +66,7 @@ enum ExchangePhase {
       if let paused = clock.pausedAt {
         paused.duration(to: now) > clock.handlerDeadline ? .handlerTimedOut(after: clock.handlerDeadline) : .keep
       } else {
-        clock.isTooSlow(at: now, grace: limits.bodyGrace, rate: limits.bodyMinimumRate) ? .requestTimedOut : .keep
+        clock.isTooSlow(at: now, grace: limits.bodyGrace, rate: limits.bodyMinimumRate) ? .requestTimedOut : .probe
       }
     case .handling(let since, let deadline):
       since.duration(to: now) > deadline ? .handlerTimedOut(after: deadline) : .keep

@@ -92,13 +92,14 @@ final class ServerWatch: @unchecked Sendable {
     return isExhausted
   }
 
-  /// While a streamed response waits for its producer, libmicrohttpd does not look at the socket: look here.
+  /// Looks for clients that have gone where libmicrohttpd does not: while a streamed response waits for its producer,
+  /// and at the end of what came of a body, as it forgets the end of a stream that it meets together with data.
   private func probe(_ exchanges: [Exchange]) {
     guard !exchanges.isEmpty else { return }
     // POLLRDHUP is not imported; its value is part of Linux's interface.
     let hangUp: Int16 = 0x2000
     var watched = exchanges.map { pollfd(fd: $0.connection.descriptor, events: hangUp, revents: 0) }
     poll(&watched, nfds_t(watched.count), 0)
-    for (exchange, result) in zip(exchanges, watched) where result.revents != 0 { exchange.clientGone() }
+    for (exchange, result) in zip(exchanges, watched) where result.revents != 0 { exchange.clientHungUp() }
   }
 }

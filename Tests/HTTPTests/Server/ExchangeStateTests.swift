@@ -124,10 +124,10 @@ import Testing
 
   @Test func bodiesKeepTheirRateAfterTheGrace() {
     var clock = BodyClock(started: start, handlerDeadline: .seconds(30))
-    #expect(verdict(.body(clock), after: 9.9) == .keep)
+    #expect(verdict(.body(clock), after: 9.9) == .probe)
     #expect(verdict(.body(clock), after: 10.1) == .requestTimedOut)
     clock.receive(1_000_000)
-    #expect(verdict(.body(clock), after: 19.9) == .keep)
+    #expect(verdict(.body(clock), after: 19.9) == .probe)
     #expect(verdict(.body(clock), after: 20.1) == .requestTimedOut)
   }
 
@@ -137,7 +137,7 @@ import Testing
     #expect(verdict(.body(clock), after: 34) == .keep)
     #expect(verdict(.body(clock), after: 36) == .handlerTimedOut(after: .seconds(30)))
     clock.resume(at: start + .seconds(34))
-    #expect(verdict(.body(clock), after: 38) == .keep)
+    #expect(verdict(.body(clock), after: 38) == .probe)
     #expect(verdict(.body(clock), after: 40) == .requestTimedOut)
   }
 

@@ -32,6 +32,19 @@ final class RawSocket: Sendable {
     setReadTimeout(readTimeout)
   }
 
+  /// Begins to connect to 127.0.0.1 and does not wait for the outcome.
+  static func connecting(port: Int) throws -> RawSocket {
+    let socket = RawSocket(descriptor: Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+    _ = fcntl(socket.descriptor, F_SETFL, O_NONBLOCK)
+    var address = loopback(port: port)
+    _ = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(socket.descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    return socket
+  }
+
   deinit { Foundation.close(descriptor) }
 
   func setReadTimeout(_ seconds: Double) {

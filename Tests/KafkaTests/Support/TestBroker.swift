@@ -29,7 +29,7 @@ struct TestBroker: Sendable, CustomTestStringConvertible {
   }
 
   /// Short where the broker allows it: the embedded one lets a group that changes wait for nearly as long.
-  var sessionTimeout: Duration { kind == .embedded ? .seconds(2) : .seconds(6) }
+  var sessionTimeout: Duration { kind == .embedded ? .seconds(4) : .seconds(6) }
 
   /// A topic of its own for each test.
   func makeTopic(partitions: Int) async throws -> String {

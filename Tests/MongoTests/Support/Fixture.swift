@@ -25,11 +25,13 @@ enum Fixture {
 
   /// A client of its own for a test that closes it or needs other settings; the test closes it.
   static func client(
-    _ adjust: (inout MongoClient.Configuration) -> Void = { _ in }
+    poolSize: Int = 8, waitQueueTimeoutMS: Int = 10_000, waitQueueLimit: Int = 10_000, application: String = "tests"
   ) async throws -> MongoClient {
     var configuration = MongoClient.Configuration(uri: try await uri(), database: "minicrm_tests")
-    configuration.poolSize = 8
-    adjust(&configuration)
+    configuration.poolSize = poolSize
+    configuration.waitQueueTimeoutMS = waitQueueTimeoutMS
+    configuration.waitQueueLimit = waitQueueLimit
+    configuration.applicationName = application
     return try MongoClient(configuration)
   }
 
@@ -40,9 +42,12 @@ enum Fixture {
 
   /// Runs `body` with a client of its own, and closes it on every path.
   static func withClient<T>(
-    _ adjust: (inout MongoClient.Configuration) -> Void = { _ in }, _ body: (MongoClient) async throws -> T
+    poolSize: Int = 8, waitQueueTimeoutMS: Int = 10_000, waitQueueLimit: Int = 10_000, application: String = "tests",
+    _ body: (MongoClient) async throws -> T
   ) async throws -> T {
-    let client = try await client(adjust)
+    let client = try await client(
+      poolSize: poolSize, waitQueueTimeoutMS: waitQueueTimeoutMS, waitQueueLimit: waitQueueLimit,
+      application: application)
     do {
       let result = try await body(client)
       await client.close()
