@@ -1,6 +1,6 @@
 # MiniCRM: everything a developer types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help doctor build test lint format demo up down status bench examples clean
+.PHONY: help doctor build test lint format demo up down status bench docs examples clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,13 @@ status: ## what runs, and whether it is ready
 
 bench: ## measure end to end; ARGS='...' for the benchmark
 	@scripts/bench.sh $(ARGS)
+
+docs: ## write docs/configuration.md and .env.example from the declared settings
+	@scripts/doctor.sh --quiet
+	swift build --product devstack
+	@mkdir -p docs
+	.build/debug/devstack settings markdown > docs/configuration.md
+	.build/debug/devstack settings env > .env.example
 
 examples: ## make examples/*.csv anew
 	@python3 scripts/make-examples.py

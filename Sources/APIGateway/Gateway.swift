@@ -30,7 +30,7 @@ struct Gateway: Sendable {
     previewTimeoutMS = context.settings[CRMSettings.previewTimeout]
   }
 
-  var audiences: Audiences { Audiences(store: store, clock: clock) }
+  var audiences: Audiences { Audiences(store: store, clock: clock, timeoutMS: previewTimeoutMS) }
 
   /// Every operation of the API.
   var routes: [Route] {

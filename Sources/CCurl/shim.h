@@ -3,6 +3,7 @@
 #define MINICRM_CCURL_SHIM_H
 
 #include <curl/curl.h>
+#include <sys/epoll.h>
 
 static inline CURLcode minicrm_curl_set_long(CURL *easy, CURLoption option, long value) {
   return curl_easy_setopt(easy, option, value);
@@ -54,6 +55,32 @@ static inline void *minicrm_curl_get_private(CURL *easy) {
 
 static inline CURLMcode minicrm_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
   return curl_multi_setopt(multi, option, value);
+}
+
+/// Tells libcurl's two callbacks for a loop of one's own, and the context both get.
+static inline void minicrm_curl_multi_set_callbacks(CURLM *multi, curl_socket_callback socket,
+                                                    curl_multi_timer_callback timer, void *context) {
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, context);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, context);
+}
+
+/// epoll_ctl without a struct, which is packed and awkward in Swift.
+static inline int minicrm_epoll_control(int epoll, int operation, int descriptor, uint32_t events) {
+  struct epoll_event event = {.events = events, .data = {.fd = descriptor}};
+  return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+/// epoll_wait; `events` gets what happened at each of `descriptors`.
+static inline int minicrm_epoll_wait(int epoll, int *descriptors, uint32_t *events, int timeout) {
+  struct epoll_event ready[64];
+  int count = epoll_wait(epoll, ready, 64, timeout);
+  for (int index = 0; index < count; index++) {
+    descriptors[index] = ready[index].data.fd;
+    events[index] = ready[index].events;
+  }
+  return count;
 }
 
 /// The handle and result of a finished transfer; 0 when there is none.

@@ -5,6 +5,7 @@ enum Command: Equatable {
   case status
   case demo(leads: String, orders: String)
   case broker(addressFile: String)
+  case settings(SettingsCommand)
   case help
   case version
 
@@ -16,6 +17,7 @@ enum Command: Equatable {
       status                           what runs, and whether it is ready
       demo --leads FILE --orders FILE  import two CSV files, run a campaign, say what came of it, stop
       broker --address-file FILE       the embedded broker alone (`up` starts it)
+      settings markdown|env            every setting of every process, as a page or as an environment file
 
     From the environment:
       STACK_DIR          where everything is written (.stack; a demo: the directory demo in it)
@@ -34,6 +36,10 @@ enum Command: Equatable {
     var rest = arguments[...]
     guard let name = rest.popFirst() else {
       self = .help
+      return
+    }
+    if name == "settings" {
+      self = .settings(try Command.settings(rest))
       return
     }
     var options: [String: String] = [:]
@@ -61,5 +67,13 @@ enum Command: Equatable {
     default: throw StackError("unknown command \(name); see devstack --help")
     }
     if let unknown = options.keys.first { throw StackError("\(name) knows no \(unknown); see devstack --help") }
+  }
+
+  private static func settings(_ arguments: ArraySlice<String>) throws -> SettingsCommand {
+    guard arguments.count == 1, let format = arguments.first.flatMap(SettingsCommand.Format.init(rawValue:)) else {
+      throw StackError(
+        "settings needs one of \(SettingsCommand.Format.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return SettingsCommand(format: format)
   }
 }

@@ -30,6 +30,7 @@ struct DevStack {
     case .version: terminal.line("devstack \(ProductVersion.current)")
     case .up(let detach): try await UpCommand(stack: stack(root), detach: detach).run()
     case .down: try await DownCommand(stack: stack(root)).run()
+    case .settings(let command): terminal.write(command.text)
     case .status: return try await StatusCommand(stack: stack(root)).run()
     case .broker(let addressFile):
       try await EmbeddedBrokerProcess.run(addressFile: URL(fileURLWithPath: addressFile))

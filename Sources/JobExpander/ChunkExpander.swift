@@ -36,6 +36,7 @@ struct ChunkExpander: Sendable {
     }
     try await backPressure.wait()
     let template: MessageTemplate
+    let zone = CalendarZone(identifier: run.timezone) ?? .utc
     do {
       template = try MessageTemplate(parsing: run.messageTemplate)
     } catch {
@@ -43,7 +44,7 @@ struct ChunkExpander: Sendable {
     }
     let began = ContinuousClock.now
     let expanded = try await store.expand(chunk, of: run) { lead in
-      ChunkExpander.render(lead, template, channel: run.channel)
+      ChunkExpander.render(lead, template, in: zone, channel: run.channel)
     }
     let stored = ContinuousClock.now
     storeSeconds.observe(began.duration(to: stored))
@@ -60,12 +61,14 @@ struct ChunkExpander: Sendable {
   }
 
   /// A lead who opted out, has no address for the channel, or lacks a value of the template is skipped, with the reason.
-  static func render(_ lead: Lead, _ template: MessageTemplate, channel: Channel) -> ExpandedLead {
+  static func render(
+    _ lead: Lead, _ template: MessageTemplate, in zone: CalendarZone, channel: Channel
+  ) -> ExpandedLead {
     if lead.optedOut[channel] != nil { return .skip(reason: "opted out of \(channel.rawValue)") }
     guard let address = lead.address(for: channel) else {
       return .skip(reason: "no address for \(channel.rawValue)")
     }
-    switch template.render(lead) {
+    switch template.render(lead, in: zone) {
     case .message(let text): return .send(to: address, message: text)
     case .skipped(let reason): return .skip(reason: reason)
     }

@@ -3,7 +3,6 @@ import CRMCore
 import CRMStore
 import CivilTime
 import Crypto
-import Foundation
 import JSON
 import Runtime
 import ServiceHost
@@ -40,7 +39,7 @@ struct Freezer: Sendable {
     ])
     let filter: BSONDocument
     do {
-      guard let zone = TimeZone(identifier: run.timezone) else {
+      guard let zone = CalendarZone(identifier: run.timezone) else {
         throw InvalidRun(message: "the time zone \(run.timezone) is unknown")
       }
       filter = try Rule.decode(run.rule, path: "rule_ast").filter(now: run.asOf, zone: zone)

@@ -5,20 +5,8 @@ import ServiceHost
 /// Freezes audiences, expands them into sends, and takes up what got lost on the way.
 @main
 struct JobExpander {
-  static let definition = ProcessDefinition(
-    name: "job-expander", summary: "freezes a campaign's audience and publishes its sends", defaultPort: 3004
-  ) { settings in
-    settings.declare(CRMSettings.chunkSize)
-    settings.declare(CRMSettings.chunkConcurrency)
-    settings.declare(CRMSettings.sendLagLimit)
-    settings.declare(CRMSettings.launchLease)
-    settings.declare(CRMSettings.claimLease)
-    settings.declare(CRMSettings.sweepInterval)
-    settings.declare(CRMSettings.sweepAfter)
-  }
-
   static func main() async {
-    await ServiceMain.run(definition) { context in
+    await ServiceMain.run(.jobExpander) { context in
       let backPressure = SendBackPressure(context)
       let publisher = JobPublisher(context)
       let jobs = CampaignJobHandler(

@@ -42,7 +42,9 @@ final class ClientContext: Sendable {
   func install(in configuration: OpaquePointer, rebalances: Bool) {
     rd_kafka_conf_set_opaque(configuration, Unmanaged.passUnretained(self).toOpaque())
     rd_kafka_conf_set_log_cb(configuration) { client, level, facility, text in
-      guard let client, let opaque = rd_kafka_opaque(client), let facility = facility.map({ String(cString: $0) }), let text else { return }
+      guard let client, let opaque = rd_kafka_opaque(client), let facility = facility.map({ String(cString: $0) }),
+        let text
+      else { return }
       let context = Unmanaged<ClientContext>.fromOpaque(opaque).takeUnretainedValue()
       // With each refresh of metadata, an old broker's inability not to create topics: nothing to act on.
       let level = facility == "AUTOCREATE" ? .debug : KafkaLogLevel(syslog: level)

@@ -52,7 +52,7 @@ final class ConsumerCore: Sendable {
   }
 
   /// Runs `body` under the lock, then resumes whom it returns.
-  func withState(_ body: (inout State) -> [State.Handover]) {
+  func resuming(_ body: (inout State) -> [State.Handover]) {
     let handovers = state.withLock { body(&$0) }
     for handover in handovers { handover.continuation.resume(returning: handover.records) }
   }
@@ -69,11 +69,11 @@ final class ConsumerCore: Sendable {
     let deadline = now + wait
     let records = await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        withState { $0.wait(id, max: max, until: deadline, linger: linger, now: now, continuation) }
+        resuming { $0.wait(id, max: max, until: deadline, linger: linger, now: now, continuation) }
         look(by: linger > .zero ? min(deadline, now + linger) : deadline)
       }
     } onCancel: {
-      withState { $0.cancel(id, now: .now) }
+      resuming { $0.cancel(id, now: .now) }
     }
     if Task.isCancelled { state.withLock { $0.forget(id) } }
     return records
@@ -117,7 +117,7 @@ final class ConsumerCore: Sendable {
     }
     guard first else { return }
     let started = state.withLock { $0.life == .running }
-    withState { $0.beginClosing() }
+    resuming { $0.beginClosing() }
     if started { wake() } else { finish() }
   }
 
@@ -137,7 +137,7 @@ final class ConsumerCore: Sendable {
   }
 
   private func finish() {
-    withState { $0.finishClosing() }
+    resuming { $0.finishClosing() }
     let requests = control.withLock { control in
       if control.drainDeadline == nil { control.drainDeadline = .now }
       defer { control.lagRequests = [] }
@@ -175,7 +175,7 @@ final class ConsumerCore: Sendable {
       control.withLock { $0.awaitsCompletions = true }
       if state.withLock({ done($0) }) { return true }
       let wait = planWait(until: limit)
-      withState { $0.serveWaiters(now: .now) }
+      resuming { $0.serveWaiters(now: .now) }
       guard ContinuousClock.now < limit else { return false }
       _ = completions.wait(timeout: .now() + .milliseconds(Int(max(1, wait.wholeMilliseconds))))
     }

@@ -47,9 +47,9 @@ final class ConsumerLoop {
       commitIfDue()
       answerLagRequests()
       probeIfDown()
-      core.withState { $0.serveWaiters(now: .now) }
+      core.resuming { $0.serveWaiters(now: .now) }
     }
-    core.withState { $0.beginClosing() }
+    core.resuming { $0.beginClosing() }
     leave()
     core.setQueue(nil)
     commits.destroy()
@@ -122,7 +122,7 @@ extension ConsumerLoop {
     if core.context.health.allBrokersDown { core.context.health.reached() }
     // A rebalance that came up during the poll goes first: records of a partition that is leaving are not handed out.
     rebalance()
-    core.withState { $0.receive(records, now: .now) }
+    core.resuming { $0.receive(records, now: .now) }
   }
 
   private func record(copying message: UnsafeMutablePointer<rd_kafka_message_t>) -> ConsumedRecord {

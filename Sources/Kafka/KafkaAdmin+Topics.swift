@@ -68,7 +68,9 @@ extension KafkaAdmin {
   /// The topics there are, or only the one named. Asking creates nothing.
   ///
   /// - Throws: `.unavailable`, `.timedOut`, `.closed`.
-  public func metadata(topic: String? = nil, timeout: Duration = .seconds(5)) async throws(KafkaError) -> ClusterMetadata {
+  public func metadata(topic: String? = nil, timeout: Duration = .seconds(5)) async throws(KafkaError)
+    -> ClusterMetadata
+  {
     try await blocking { [client] in
       let all = try metadataBlocking(client: client.pointer, timeout: timeout)
       guard let topic else { return all }
@@ -81,8 +83,7 @@ private func createTopicsBlocking(
   _ topics: [TopicSpec], client: OpaquePointer, timeout: Duration
 ) -> [TopicCreation] {
   let deadline = ContinuousClock.now + timeout
-  let failure: KafkaError
-  do {
+  do throws(KafkaError) {
     // Asked first, so that a broker which lets nobody create topics is fine when they are there.
     let cluster = try metadataBlocking(client: client, timeout: timeout)
     let missing = topics.filter { cluster.topics[$0.name] == nil }
@@ -95,9 +96,8 @@ private func createTopicsBlocking(
     let outcomes = request(missing, client: client, timeout: max(.milliseconds(1), deadline - .now))
     return topics.map { TopicCreation(name: $0.name, outcome: outcomes[$0.name] ?? .exists) }
   } catch {
-    failure = error
+    return topics.map { TopicCreation(name: $0.name, outcome: .failed(error)) }
   }
-  return topics.map { TopicCreation(name: $0.name, outcome: .failed(failure)) }
 }
 
 private func request(
@@ -114,8 +114,11 @@ private func request(
       outcomes[topic.name] = .failed(.invalidConfiguration(text.withUnsafeBufferPointer { string(in: $0) }))
       continue
     }
-    for (name, value) in topic.config.sorted(by: { $0.key < $1.key }) { rd_kafka_NewTopic_set_config(made, name, value) }
-    outcomes[topic.name] = .failed(KafkaError(code: RD_KAFKA_RESP_ERR__TIMED_OUT, message: "no answer about this topic"))
+    for (name, value) in topic.config.sorted(by: { $0.key < $1.key }) {
+      rd_kafka_NewTopic_set_config(made, name, value)
+    }
+    outcomes[topic.name] = .failed(
+      KafkaError(code: RD_KAFKA_RESP_ERR__TIMED_OUT, message: "no answer about this topic"))
     requests.append(made)
   }
   guard !requests.isEmpty else { return outcomes }

@@ -73,7 +73,8 @@ extension KafkaError {
 
   static func invalidConfiguration(_ message: String) -> KafkaError {
     KafkaError(
-      kind: .invalidConfiguration, code: RD_KAFKA_RESP_ERR__INVALID_ARG.rawValue, name: "_INVALID_ARG", message: message)
+      kind: .invalidConfiguration, code: RD_KAFKA_RESP_ERR__INVALID_ARG.rawValue, name: "_INVALID_ARG", message: message
+    )
   }
 
   static func closed(_ what: String) -> KafkaError {

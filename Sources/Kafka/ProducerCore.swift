@@ -56,7 +56,8 @@ final class ProducerCore: Sendable {
         pause = min(pause * 2, .milliseconds(50))
         next = enqueue(records, from: next, batch: batch)
       }
-      settle((next..<records.count).map { (DeliveryID(batch: batch, index: $0), .failed(RD_KAFKA_RESP_ERR__QUEUE_FULL)) })
+      settle(
+        (next..<records.count).map { (DeliveryID(batch: batch, index: $0), .failed(RD_KAFKA_RESP_ERR__QUEUE_FULL)) })
     }
     let deliveries = await withCheckedContinuation { continuation in
       let known = state.withLock { $0.table.wait(for: batch, continuation) }
@@ -84,7 +85,8 @@ final class ProducerCore: Sendable {
         let record = records[next]
         if topic?.name != record.topic { topic = handle(of: record.topic, client: client).map { (record.topic, $0) } }
         let id = DeliveryID(batch: batch, index: next)
-        let code = topic.map { send(record, id: id, topic: $0.handle, client: client) } ?? RD_KAFKA_RESP_ERR__INVALID_ARG
+        let code =
+          topic.map { send(record, id: id, topic: $0.handle, client: client) } ?? RD_KAFKA_RESP_ERR__INVALID_ARG
         if code == RD_KAFKA_RESP_ERR__QUEUE_FULL { return }
         if code != RD_KAFKA_RESP_ERR_NO_ERROR { refused.append((id, .failed(code))) }
         next += 1

@@ -5,16 +5,8 @@ import ServiceHost
 /// Merges send outcomes and vendor receipts into the log and the statistics, and files dead letters.
 @main
 struct ReceiptAggregator {
-  static let definition = ProcessDefinition(
-    name: "receipt-aggregator", summary: "merges outcomes and receipts into the log and the statistics",
-    defaultPort: 3006
-  ) { settings in
-    settings.declare(CRMSettings.mergeBatch)
-    settings.declare(CRMSettings.mergeLinger)
-  }
-
   static func main() async {
-    await ServiceMain.run(definition) { context in
+    await ServiceMain.run(.receiptAggregator) { context in
       let batch = context.settings[CRMSettings.mergeBatch]
       let merger = Merger(context)
       let merge = ConsumerLoop(

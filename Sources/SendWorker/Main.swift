@@ -6,22 +6,8 @@ import ServiceHost
 /// Claims sends, calls vendors under their limits, and tells what came of it.
 @main
 struct SendWorker {
-  static let definition = ProcessDefinition(
-    name: "send-worker", summary: "calls messaging vendors and publishes what happened", defaultPort: 3005
-  ) { settings in
-    settings.declare(CRMSettings.vendorURL)
-    settings.declare(CRMSettings.rateLimit)
-    settings.declare(CRMSettings.sendConcurrency)
-    settings.declare(CRMSettings.sendBatch)
-    settings.declare(CRMSettings.sendTimeout)
-    settings.declare(CRMSettings.claimLease)
-    settings.declare(CRMSettings.maxAttempts)
-    settings.declare(CRMSettings.retryBase)
-    settings.declare(CRMSettings.retryCap)
-  }
-
   static func main() async {
-    await ServiceMain.run(definition) { context in
+    await ServiceMain.run(.sendWorker) { context in
       let settings = context.settings
       let concurrency = settings[CRMSettings.sendConcurrency]
       let client = try HTTPClient(maxConnectionsPerHost: concurrency, maxConcurrent: concurrency)

@@ -6,21 +6,10 @@ import ServiceHost
 /// A messaging vendor to develop and test against.
 @main
 struct VendorSim {
-  static let definition = ProcessDefinition(
-    name: "vendor-sim",
-    summary: "a messaging vendor to develop and test against: accepts messages, reports receipts later, misbehaves on request",
-    defaultPort: 3001, usesDatabase: false, usesKafka: false
-  ) { settings in
-    settings.declare(CRMSettings.webhookSecrets)
-    settings.declare(CRMSettings.ledgerPath)
-    settings.declare(CRMSettings.receiptURL)
-    settings.declare(CRMSettings.receiptConcurrency)
-  }
-
   static func main() async {
     let simulator = Latch<Simulator>()
     await ServiceMain.run(
-      definition,
+      .vendorSim,
       surface: { context in
         let made = try Simulator(context)
         simulator.set(made)

@@ -81,7 +81,7 @@ final class ReceiptDispatcher: Service {
       let page = ledger.unreported(after: &last, limit: 1000)
       if page.isEmpty { break }
       left += page.count
-      // Their times are behind them; each plan is read when its receipt is sent.
+      // When each is due stands in the ledger, and is looked at as its turn comes.
       let now = self.now
       state.withLock { state in
         for id in page { state.queue.push(.init(due: now, attempt: 0, id: id)) }
@@ -192,10 +192,12 @@ final class ReceiptDispatcher: Service {
       return again(entry, after: ReceiptDispatcher.backoff.cap)
     }
     guard let found else { return finished(nil) }  // the ledger has been reset
-    if found.plan.due.isEmpty {
+    guard let due = found.plan.due.first else {
       ledger.markReported([entry.id])
       return finished(nil)
     }
+    let early = due.since(clock.now())
+    if entry.attempt == 0, early > .milliseconds(10) { return again(entry, after: early) }
     let receipt = Receipt(entry.id, found, defaultAddress: address)
     if admit(receipt, entry) { Task { await deliver(receipt, entry) } }
   }

@@ -81,7 +81,9 @@ struct ConformanceTests {
     try await producer.deliver(numbered(topic, 0..<10, partitions: 1))
     let group = "group-\(UUID().uuidString)"
 
-    let first = try makeConsumer(broker.servers, group: group, topics: [topic])
+    let first = try makeConsumer(broker.servers, group: group, topics: [topic]) {
+      $0.sessionTimeout = broker.sessionTimeout
+    }
     let read = try await first.read(10)
     for number in [9, 2, 0, 5, 1] { first.complete(records: [read[number]]) }
     #expect(first.outstanding == 5)
@@ -231,7 +233,10 @@ struct ConformanceTests {
       #expect(made == [TopicCreation(name: name, outcome: .created)])
       #expect(try await admin.createTopics(topics) == [TopicCreation(name: name, outcome: .exists)])
     } else {
-      guard case .failed(let error) = made.first?.outcome else { Issue.record("\(made)"); return }
+      guard case .failed(let error) = made.first?.outcome else {
+        Issue.record("\(made)")
+        return
+      }
       #expect(error.kind == .unsupported)
       try await broker.create(topic: name, partitions: 3)
     }

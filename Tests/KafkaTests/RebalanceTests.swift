@@ -2,9 +2,8 @@ import Foundation
 import Kafka
 import Testing
 
-/// Groups with several members, against every broker there is.
-@Suite(.brokers)
-struct RebalanceTests {
+// Groups with several members.
+extension ConformanceTests {
   @Test(arguments: TestBroker.Kind.available)
   func aRebalanceLosesNothing(_ kind: TestBroker.Kind) async throws {
     let broker = try TestBroker.of(kind)
@@ -14,7 +13,9 @@ struct RebalanceTests {
     let group = "group-\(UUID().uuidString)"
     let seen = Tally()
 
-    let first = try makeConsumer(broker.servers, group: group, topics: [topic]) { $0.sessionTimeout = broker.sessionTimeout }
+    let first = try makeConsumer(broker.servers, group: group, topics: [topic]) {
+      $0.sessionTimeout = broker.sessionTimeout
+    }
     let firstWork = work(first, seen)
     try await eventually("the first consumer owns everything") { first.assignment.count == 4 }
     let second = try makeConsumer(broker.servers, group: group, topics: [topic]) {

@@ -6,7 +6,8 @@ import Testing
 /// No server is needed, or wanted, here.
 @Suite struct ConfigurationTests {
   @Test(arguments: [
-    "mongodb://user:s3cr%40t@localhost:27017/?noequals", "mongodb://user:s3cr%40t@", "mongodb://user:s3cr@t@ho st/",
+    "mongodb://user:s3cr%40t@localhost:27017/?noequals", "mongodb://user:s3cr%40t@",
+    "mongodb://user:s3cr@t@host:notaport/",
     "nonsense://user:s3cr%40t@localhost", "mongodb://user:s3cr/@t@localhost/?x=y",
     "mongodb://localhost/?tls=true&tlsCertificateKeyFilePassword=s3cr%40t&authMechanism=NOPE",
   ])

@@ -39,7 +39,7 @@ extension ServerTests {
       try await Self.withServer { mongod, client in
         try await client.withConnection { try $0.insertOne("c", ["_id": 1]) }
 
-        mongod.suspend()
+        try await mongod.suspend()
         let frozenRead = await Self.failure { try await client.withConnection { _ = try $0.findOne("c", [:]) } }
         let frozenWrite = await Self.failure { try await client.withConnection { try $0.insertOne("c", ["_id": 2]) } }
         let frozenPing = await Self.failure { try await client.ping(timeoutMS: 200) }

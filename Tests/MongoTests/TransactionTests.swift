@@ -98,7 +98,7 @@ extension ServerTests {
       #expect(attempts.value == 2)
     }
 
-    @Test func retriesEndAtTheMaximumOfCounter() async throws {
+    @Test func retriesEndAtTheMaximumOfAttempts() async throws {
       let (client, name) = try await Fixture.collection()
       try await client.withConnection { try $0.insertOne(name, ["_id": 1, "n": 0]) }
       let attempts = Counter()

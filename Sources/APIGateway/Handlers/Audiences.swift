@@ -2,7 +2,6 @@ import BSON
 import CRMCore
 import CRMStore
 import CivilTime
-import Foundation
 import JSON
 import Runtime
 
@@ -10,48 +9,48 @@ import Runtime
 struct Audiences: Sendable {
   let store: Store
   let clock: any WallClock
+  /// How long each question about orders or campaigns may take, in milliseconds.
+  let timeoutMS: Int
 
-  /// A rule that has been understood.
-  struct Understood: Sendable {
-    let rule: Rule
-    /// The rule as it is stored and shown: always the same text for the same rule.
-    let canonical: JSONValue
-    let zone: TimeZone
-    let zoneName: String
-  }
-
-  /// - Parameter path: where the rule stands in the request, for its errors.
+  /// Reads a rule and its zone.
+  ///
   /// - Throws: `ValidationError` with everything that is wrong with the rule and its zone.
-  func understand(_ json: JSONValue, timezone: String?, path: String = "rule_ast") throws(ValidationError) -> Understood
-  {
+  func understand(_ json: JSONValue, timezone: String?) throws(ValidationError) -> ZonedRule {
+    let zone = CalendarZone(identifier: timezone ?? "UTC")
     var errors: [FieldError] = []
-    let name = timezone ?? "UTC"
-    let zone = TimeZone(identifier: name)
+    do throws(RuleError) {
+      let rule = try Rule.decode(json)
+      if let zone { return ZonedRule(rule: rule, zone: zone) }
+    } catch {
+      errors = error.fieldErrors
+    }
     if zone == nil {
       errors.append(
         FieldError(
-          field: "timezone", code: "unknown_timezone",
-          message: "must be a zone of the IANA database, such as Europe/Oslo")
-      )
+          field: "timezone", code: "invalid_timezone",
+          message: "must be a time zone of the tz database, such as Europe/Berlin"))
     }
-    do throws(RuleError) {
-      let rule = try Rule.decode(json, path: path)
-      if let zone, errors.isEmpty {
-        return Understood(rule: rule, canonical: rule.json(), zone: zone, zoneName: name)
-      }
-    } catch {
-      errors = error.fieldErrors + errors
+    throw ValidationError(errors) ?? ValidationError(field: "rule_ast", code: "invalid", message: "is not understood")
+  }
+
+  /// Checks that a rule has a meaning now: the segments it names exist and do not name each other in a circle.
+  ///
+  /// - Parameter id: the segment that the rule is for.
+  func check(_ rule: ZonedRule, asSegment id: ObjectID) async throws {
+    do {
+      // As if somebody asked for the segment itself, so that a rule that comes back to it is found out.
+      _ = try await store.compile(rule, now: clock.now(), assuming: [id: rule])
+    } catch let error as RuleError {
+      throw ValidationError(error.fieldErrors) ?? error as any Error
     }
-    throw ValidationError(errors) ?? ValidationError(field: path, code: "invalid", message: "cannot be understood")
   }
 
   /// The filter that finds the rule's leads at an instant.
-  func filter(_ understood: Understood, now: Timestamp) throws(ValidationError) -> BSONDocument {
-    do throws(RuleError) {
-      return try understood.rule.filter(now: now, zone: understood.zone)
-    } catch {
-      throw ValidationError(error.fieldErrors)
-        ?? ValidationError(field: "rule_ast", code: "invalid", message: "\(error)")
+  func filter(_ rule: ZonedRule, now: Timestamp) async throws -> BSONDocument {
+    do {
+      return try await store.filter(of: rule, now: now, timeoutMS: timeoutMS)
+    } catch let error as RuleError {
+      throw ValidationError(error.fieldErrors) ?? error as any Error
     }
   }
 
@@ -61,7 +60,7 @@ struct Audiences: Sendable {
   func filter(ofSegment id: ObjectID) async throws -> BSONDocument {
     do {
       let segment = try await store.segment(id)
-      return try filter(try understand(segment.rule, timezone: segment.timezone), now: clock.now())
+      return try await filter(try understand(segment.rule, timezone: segment.timezone), now: clock.now())
     } catch StoreError.notFound {
       throw ValidationError(field: "segment_id", code: "unknown_segment", message: "there is no such segment")
     }

@@ -3,6 +3,7 @@ import CRMCore
 import CRMStore
 import HTTP
 import JSON
+import Mongo
 
 /// `/api/v1/campaigns/:id/run`, `…/status`, `…/pause`, `…/resume`, `…/cancel`: what sets a campaign going and stops it.
 struct CampaignRunHandlers: Sendable {
@@ -46,10 +47,15 @@ struct CampaignRunHandlers: Sendable {
   /// How many leads the run's rule finds now; null when that takes too long or the rule cannot be understood, which the
   /// expander will say in the campaign. The launch stands either way.
   private func count(_ run: CampaignRun) async throws -> Int? {
-    guard let rule = try? gateway.audiences.understand(run.rule, timezone: run.timezone),
-      let filter = try? gateway.audiences.filter(rule, now: run.asOf)
-    else { return nil }
-    return try await gateway.store.countLeads(filter, timeoutMS: gateway.previewTimeoutMS)
+    do {
+      let rule = try gateway.audiences.understand(run.rule, timezone: run.timezone)
+      let filter = try await gateway.audiences.filter(rule, now: run.asOf)
+      return try await gateway.store.countLeads(filter, timeoutMS: gateway.previewTimeoutMS)
+    } catch is ValidationError {
+      return nil
+    } catch let error as MongoError where error.kind == .timeout {
+      return nil
+    }
   }
 
   @Sendable private func setStatus(_ request: APIRequest) async throws -> HTTPResponse {

@@ -42,11 +42,12 @@ struct SegmentHandlers: Sendable {
   @Sendable private func create(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()
     let (input, rule) = try read(request)
+    try await gateway.audiences.check(rule, asSegment: request.effectID)
     let now = gateway.clock.now()
     let segment = try await gateway.store.createSegment(
       Segment(
-        id: request.effectID, name: input.name, ownerUserID: input.ownerUserID, rule: rule.canonical,
-        timezone: rule.zoneName, createdAt: now, updatedAt: now))
+        id: request.effectID, name: input.name, ownerUserID: input.ownerUserID, rule: rule.rule.json(),
+        timezone: rule.zone.identifier, createdAt: now, updatedAt: now))
     return .created(segment, at: "/api/v1/segments/\(segment.id.hex)")
   }
 
@@ -59,13 +60,15 @@ struct SegmentHandlers: Sendable {
     try request.expectNoQuery()
     let id = try request.objectID()
     let (input, rule) = try read(request)
+    try await gateway.audiences.check(rule, asSegment: id)
+    let json = rule.rule.json()
     let segment = try await gateway.store.updateSegment(id) { before, now in
       var after = before
       after.name = input.name
       after.ownerUserID = input.ownerUserID ?? before.ownerUserID
-      if after.rule != rule.canonical || after.timezone != rule.zoneName {
-        after.rule = rule.canonical
-        after.timezone = rule.zoneName
+      if after.rule != json || after.timezone != rule.zone.identifier {
+        after.rule = json
+        after.timezone = rule.zone.identifier
         // What another rule found says nothing about this one.
         after.previewCount = nil
         after.previewedAt = nil
@@ -85,7 +88,7 @@ struct SegmentHandlers: Sendable {
   }
 
   /// Everything wrong with the body, the rule's errors among it.
-  private func read(_ request: APIRequest) throws -> (SegmentInput, Audiences.Understood) {
+  private func read(_ request: APIRequest) throws -> (SegmentInput, ZonedRule) {
     let json = try request.json()
     let input: SegmentInput
     switch SegmentInput.decode(json) {
@@ -111,7 +114,7 @@ struct SegmentHandlers: Sendable {
     let timezone = reader.string("timezone", length: 1...64)
     let now = reader.timestamp("now") ?? gateway.clock.now()
     var errors = reader.finish()
-    var rule: Audiences.Understood?
+    var rule: ZonedRule?
     if let json {
       do {
         rule = try gateway.audiences.understand(json, timezone: timezone)
@@ -121,9 +124,9 @@ struct SegmentHandlers: Sendable {
     }
     if let error = ValidationError(errors) { throw error }
     guard let rule else { throw ValidationError(field: "rule_ast", code: "required", message: "is required") }
-    let filter = try gateway.audiences.filter(rule, now: now)
     let found: RulePreview
     do {
+      let filter = try await gateway.audiences.filter(rule, now: now)
       found = try await gateway.store.preview(filter, timeoutMS: gateway.previewTimeoutMS)
     } catch let error as MongoError where error.kind == .timeout {
       throw Problem(
@@ -138,7 +141,7 @@ struct SegmentHandlers: Sendable {
       writer.beginArray()
       for lead in found.sample { lead.write(to: &writer) }
       writer.endArray()
-      writer.field("explanation", rule.rule.explanation(zone: rule.zone))
+      writer.field("explanation", rule.rule.explanation())
       writer.endObject()
     }
   }

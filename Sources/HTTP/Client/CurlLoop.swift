@@ -1,8 +1,9 @@
 import CCurl
+import Glibc
 import Runtime
 import Synchronization
 
-/// The thread that owns libcurl's multi handle, and the queue through which others reach it.
+/// The queue through which requests reach the thread that owns libcurl's multi handle, and that thread's body.
 final class CurlLoop: Sendable {
   typealias Outcome = Result<HTTPClientResponse, HTTPClientError>
 
@@ -21,25 +22,22 @@ final class CurlLoop: Sendable {
   private struct Inbox {
     var commands: [Command] = []
     var isClosing = false
-    var isClosed = false
     /// Requests submitted whose outcome is not known.
     var outstanding = 0
   }
 
   private let inbox = Mutex(Inbox())
   private let configuration: HTTPClient.Configuration
-  // curl_multi_wakeup may be called from any thread; everything else happens on the loop's own.
-  nonisolated(unsafe) private let multi: UnsafeMutableRawPointer
+  private let wakeUp: WakeUp
 
-  /// `nil` when libcurl cannot make its handle.
+  /// `nil` when the process has no file descriptor left, or libcurl cannot be initialised.
   init?(_ configuration: HTTPClient.Configuration) {
-    guard CurlLoop.isInitialized, let multi = curl_multi_init() else { return nil }
-    self.multi = multi
+    guard CurlLoop.isInitialized, let wakeUp = WakeUp() else { return nil }
     self.configuration = configuration
-    minicrm_curl_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, configuration.maxConnectionsPerHost)
-    minicrm_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, configuration.maxConcurrent + 16)
-    minicrm_curl_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
+    self.wakeUp = wakeUp
   }
+
+  deinit { wakeUp.destroy() }
 
   /// Once in the life of the process.
   private static let isInitialized = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
@@ -65,20 +63,23 @@ final class CurlLoop: Sendable {
     enqueue { $0.isClosing = true }
   }
 
-  /// Changes the inbox and wakes the thread if it may not have looked yet.
-  private func enqueue<T: Sendable>(_ body: (inout Inbox) -> T) -> T {
-    inbox.withLock { inbox in
-      let wasEmpty = inbox.commands.isEmpty && !inbox.isClosing
+  /// Changes the inbox, and wakes the thread unless it has been woken for what was there before.
+  private func enqueue<T>(_ body: (inout sending Inbox) -> sending T) -> sending T {
+    let (result, wakes) = inbox.withLock { inbox in
+      let wasEmpty = inbox.commands.isEmpty
       let result = body(&inbox)
-      // Under the lock: after `isClosed` the handle is gone.
-      if wasEmpty, !inbox.isClosed, !inbox.commands.isEmpty || inbox.isClosing { curl_multi_wakeup(multi) }
-      return result
+      return (result, inbox.isClosing || (wasEmpty && !inbox.commands.isEmpty))
     }
+    if wakes { wakeUp.signal() }
+    return result
   }
 
   /// The thread's body.
   func run() {
-    var state = LoopState(multi: multi, configuration: configuration)
+    guard let driver = CurlDriver(configuration, wakeUp: wakeUp) else {
+      refuseAll()
+      return
+    }
     while true {
       let (commands, isClosing) = inbox.withLock { inbox in
         defer { inbox.commands.removeAll(keepingCapacity: true) }
@@ -86,166 +87,28 @@ final class CurlLoop: Sendable {
       }
       for command in commands {
         switch command {
-        case .start(let job): state.waiting.append(job)
-        case .cancel(let id): state.cancel(id)
+        case .start(let job): driver.enqueue(job)
+        case .cancel(let id): driver.cancel(id)
         }
       }
       if isClosing { break }
-      state.turn()
-      let ended = state.takeEnded()
+      driver.turn()
+      let ended = driver.takeEnded()
       if ended > 0 { inbox.withLock { $0.outstanding -= ended } }
-      curl_multi_poll(multi, nil, 0, Int32(state.pollTimeout), nil)
+      driver.wait()
     }
-    inbox.withLock { $0.isClosed = true }
-    state.destroy()
-    curl_multi_cleanup(multi)
-  }
-}
-
-/// What the loop's thread alone knows.
-private struct LoopState {
-  let multi: UnsafeMutableRawPointer
-  let configuration: HTTPClient.Configuration
-  var waiting = Deque<CurlLoop.Job>()
-  private var active: [UInt64: Transfer] = [:]
-  private var idle: [Transfer] = []
-  private var ended = 0
-  private var nextScan = ContinuousClock.now
-
-  /// How often deadlines are looked at that libcurl does not watch.
-  private static let scanInterval = Duration.milliseconds(20)
-
-  init(multi: UnsafeMutableRawPointer, configuration: HTTPClient.Configuration) {
-    self.multi = multi
-    self.configuration = configuration
+    driver.destroy()
   }
 
-  var pollTimeout: Int {
-    let hasDeadlines = !waiting.isEmpty || active.values.contains { $0.firstByteDeadline != nil }
-    return hasDeadlines ? Self.scanInterval.millisecondsRoundedUp : 1000
-  }
-
-  mutating func takeEnded() -> Int {
-    defer { ended = 0 }
-    return ended
-  }
-
-  /// Starts what can start, lets libcurl work, and hands out what has finished.
-  mutating func turn() {
-    startWaiting()
-    var running: Int32 = 0
-    repeat {
-      curl_multi_perform(multi, &running)
-      var easy: UnsafeMutableRawPointer?
-      var code = CURLE_OK
-      var isFreed = false
-      while minicrm_curl_multi_next_done(multi, &easy, &code) != 0, let easy {
-        complete(easy, code)
-        isFreed = true
-      }
-      if !isFreed { break }
-    } while startWaiting()
-    let now = ContinuousClock.now
-    if now >= nextScan {
-      nextScan = now + Self.scanInterval
-      checkDeadlines(now)
+  /// Without a multi handle nothing can be sent, now or later.
+  private func refuseAll() {
+    let commands = inbox.withLock { inbox in
+      inbox.isClosing = true
+      return inbox.commands
     }
-  }
-
-  @discardableResult
-  private mutating func startWaiting() -> Bool {
-    var isStarted = false
-    while active.count < configuration.maxConcurrent, let job = waiting.popFirst() {
-      start(job)
-      isStarted = true
+    for case .start(let job) in commands {
+      let error = HTTPClientError(.closed, "libcurl could not be started", requestMayHaveBeenSent: false)
+      job.continuation.resume(returning: .failure(error))
     }
-    return isStarted
-  }
-
-  private mutating func start(_ job: CurlLoop.Job) {
-    let now = ContinuousClock.now
-    if job.deadline <= now {
-      end(job, .failure(Self.waitedTooLong))
-      return
-    }
-    guard let transfer = idle.popLast() ?? Transfer(maximumIdle: configuration.maxIdle) else {
-      end(job, .failure(HTTPClientError(.overloaded, "out of memory", requestMayHaveBeenSent: false)))
-      return
-    }
-    let code = transfer.prepare(job, now: now)
-    guard code == CURLE_OK, curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
-      end(job, transfer.finish(code == CURLE_OK ? CURLE_FAILED_INIT : code))
-      idle.append(transfer)
-      return
-    }
-    active[job.id] = transfer
-  }
-
-  private mutating func complete(_ easy: UnsafeMutableRawPointer, _ code: CURLcode) {
-    guard let context = minicrm_curl_get_private(easy) else { return }
-    let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
-    guard let job = transfer.job else { return }
-    // The outcome first: removing the handle forgets nothing, but its numbers belong to the transfer.
-    let outcome = transfer.finish(code)
-    retire(transfer, job)
-    end(job, outcome)
-  }
-
-  private mutating func retire(_ transfer: Transfer, _ job: CurlLoop.Job) {
-    curl_multi_remove_handle(multi, transfer.easy)
-    active[job.id] = nil
-    idle.append(transfer)
-  }
-
-  private mutating func end(_ job: CurlLoop.Job, _ outcome: CurlLoop.Outcome) {
-    ended += 1
-    job.continuation.resume(returning: outcome)
-  }
-
-  mutating func cancel(_ id: UInt64) {
-    if let transfer = active[id], let job = transfer.job {
-      let error = transfer.abandon(.cancelled, "cancelled")
-      retire(transfer, job)
-      end(job, .failure(error))
-      return
-    }
-    filterWaiting { $0.id == id ? HTTPClientError(.cancelled, "cancelled", requestMayHaveBeenSent: false) : nil }
-  }
-
-  private mutating func checkDeadlines(_ now: ContinuousClock.Instant) {
-    for transfer in active.values {
-      guard let deadline = transfer.firstByteDeadline, deadline <= now, let job = transfer.job else { continue }
-      let error = transfer.timeOutFirstByte()
-      retire(transfer, job)
-      end(job, .failure(error))
-    }
-    if !waiting.isEmpty { filterWaiting { $0.deadline <= now ? Self.waitedTooLong : nil } }
-  }
-
-  private static let waitedTooLong = HTTPClientError(
-    .timedOut(.connect), "waited too long for a free connection", requestMayHaveBeenSent: false)
-
-  /// Ends the waiting requests for which `verdict` has an error.
-  private mutating func filterWaiting(_ verdict: (CurlLoop.Job) -> HTTPClientError?) {
-    for job in waiting.removeAll() {
-      if let error = verdict(job) {
-        end(job, .failure(error))
-      } else {
-        waiting.append(job)
-      }
-    }
-  }
-
-  /// Ends everything that is under way.
-  mutating func destroy() {
-    for transfer in active.values {
-      guard let job = transfer.job else { continue }
-      let error = transfer.abandon(.closed, "the client was closed")
-      retire(transfer, job)
-      end(job, .failure(error))
-    }
-    filterWaiting { _ in HTTPClientError(.closed, "the client was closed", requestMayHaveBeenSent: false) }
-    for transfer in idle { transfer.destroy() }
-    idle = []
   }
 }

@@ -18,14 +18,14 @@ final class Transfer {
   private static let headLimit = 64 << 10
 
   /// `nil` when memory has run out.
-  init?(maximumIdle: Duration) {
+  init?(maxIdle: Duration) {
     guard let easy = curl_easy_init() else { return nil }
     self.easy = easy
     let context = Unmanaged.passUnretained(self).toOpaque()
     set(CURLOPT_NOSIGNAL, 1)
     set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
     set(CURLOPT_FOLLOWLOCATION, 0)
-    set(CURLOPT_MAXAGE_CONN, max(1, maximumIdle.millisecondsRoundedUp / 1000))
+    set(CURLOPT_MAXAGE_CONN, max(1, maxIdle.millisecondsRoundedUp / 1000))
     set(CURLOPT_PROTOCOLS_STR, "http,https")
     // An empty proxy overrules the environment's.
     set(CURLOPT_PROXY, "")

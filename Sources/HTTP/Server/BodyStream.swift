@@ -32,7 +32,12 @@ final class BodyStream: Sendable {
 
   /// Adds bytes that have arrived.
   func push(_ chunk: [UInt8]) {
-    if let limit, received.withLock({ $0 += chunk.count; return $0 > limit }) {
+    if let limit,
+      received.withLock({
+        $0 += chunk.count
+        return $0 > limit
+      })
+    {
       end(.failure(.tooLarge(limit: limit)))
       return
     }

@@ -110,7 +110,19 @@ final class ConnectionTable: Sendable {
 
   func connection(_ descriptor: Int32) -> Connection? { state.withLock { $0.connections[descriptor] } }
 
-  func remove(_ descriptor: Int32) { state.withLock { Self.remove(descriptor, from: &$0) } }
+  /// Returns how many are left.
+  @discardableResult
+  func remove(_ descriptor: Int32) -> Int {
+    state.withLock { state in
+      Self.remove(descriptor, from: &state)
+      return state.connections.count
+    }
+  }
+
+  /// Forgets connections of which libmicrohttpd has not said that it closed them: such as it had not looked at yet.
+  func removeAll() {
+    state.withLock { $0 = State() }
+  }
 
   private static func remove(_ descriptor: Int32, from state: inout State) {
     guard let connection = state.connections.removeValue(forKey: descriptor) else { return }

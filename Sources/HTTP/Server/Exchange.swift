@@ -12,9 +12,9 @@ final class Exchange: @unchecked Sendable {
   let core: ServerCore
   let connection: Connection
   let mhd: OpaquePointer
-  private let state: Mutex<ExchangeState>
+  let state: Mutex<ExchangeState>
   private let task = Mutex<Task<Void, Never>?>(nil)
-  private let responseStream = Mutex<ResponseStream?>(nil)
+  let responseStream = Mutex<ResponseStream?>(nil)
   /// How much of the body was there when the client was last seen to have hung up.
   private let hungUpAfter = Mutex<Int?>(nil)
 
@@ -22,9 +22,9 @@ final class Exchange: @unchecked Sendable {
   var target: [UInt8]
   let targetAddress: UnsafeRawPointer
   private var isHeadRead = false
-  private var request: HTTPRequest?
-  private var requestID: String?
-  private var isHead = false
+  private(set) var request: HTTPRequest?
+  private(set) var requestID: String?
+  private(set) var isHead = false
   private var isChunked = false
   private var collected: [UInt8] = []
   private var bodyLimit: Int?
@@ -279,60 +279,4 @@ final class Exchange: @unchecked Sendable {
     responseStream.withLock { $0 }?.abort()
     if state.withLock({ $0.halt() }) { MHD_resume_connection(mhd) }
   }
-
-  // MARK: - The response
-
-  private func queue(_ response: HTTPResponse, closing: Bool) -> MHD_Result {
-    var response = response
-    if !(200...599).contains(response.status) { response = core.render(.handlerFailed(InvalidStatus()), request) }
-    let message: OpaquePointer?
-    var starting: (ResponseStream, HTTPResponse.Producer)?
-    switch response.body {
-    case .bytes(let bytes):
-      state.withLock { $0.phase = .sending(since: .now, bytes: bytes.count) }
-      message = bytes.withUnsafeBytes { buffer in
-        MHD_create_response_from_buffer(
-          buffer.count, UnsafeMutableRawPointer(mutating: buffer.baseAddress), .RESPMEM_MUST_COPY)
-      }
-    case .stream(let length, let producer):
-      let stream = ResponseStream(connection: mhd) { [weak self] producerIsLate in
-        self?.noteProgress(producerIsLate: producerIsLate)
-      }
-      noteProgress(producerIsLate: true)
-      message = MHDCallbacks.response(length: length, stream: stream)
-      let hasNoBody = isHead || response.status == 204 || response.status == 304
-      if message != nil, !hasNoBody { starting = (stream, producer) }
-    }
-    guard let message else { return .NO }
-    addHeaders(response.headers, to: message, closing: closing)
-    let result = MHD_queue_response(mhd, UInt32(response.status), message)
-    MHD_destroy_response(message)
-    if let (stream, producer) = starting {
-      responseStream.withLock { $0 = stream }
-      stream.start(producer)
-    }
-    return result
-  }
-
-  private func addHeaders(_ headers: HTTPHeaders, to message: OpaquePointer, closing: Bool) {
-    headers.forEachField { name, value in
-      let isAdded =
-        ResponseRules.mayAdd(name: name, value: value)
-        && name.withMemoryRebound(to: CChar.self) { name in
-          value.withMemoryRebound(to: CChar.self) { value in
-            MHD_add_response_header(message, name.baseAddress, value.baseAddress) == .YES
-          }
-        }
-      if !isAdded { core.log("response header \(String(decoding: name, as: UTF8.self)) left out") }
-    }
-    if let requestID, !headers.contains("X-Request-Id") { MHD_add_response_header(message, "X-Request-Id", requestID) }
-    if closing { MHD_add_response_header(message, "Connection", "close") }
-  }
-
-  private func noteProgress(producerIsLate: Bool) {
-    state.withLock { $0.phase = .streaming(progress: .now, producerIsLate: producerIsLate) }
-  }
 }
-
-/// A handler's response had a status that is none of a final response.
-struct InvalidStatus: Error {}

@@ -28,7 +28,11 @@ struct ExchangeState {
     phase = .head(since: now)
   }
 
-  enum HeadAction { case goOn, answerNow(HTTPResponse), sendEarly(HTTPResponse) }
+  enum HeadAction {
+    case goOn
+    case answerNow(HTTPResponse)
+    case sendEarly(HTTPResponse)
+  }
 
   /// The head has been read and, on a route that streams, the handler has started.
   ///
@@ -82,7 +86,10 @@ struct ExchangeState {
     if case .pending = answer { phase = .handling(since: now, deadline: deadline) }
   }
 
-  enum FinalAction { case respond(HTTPResponse), suspend, close }
+  enum FinalAction {
+    case respond(HTTPResponse)
+    case suspend, close
+  }
 
   /// What to do with a complete request: once after it has become so, and whenever the connection has been resumed.
   mutating func proceed() -> FinalAction {

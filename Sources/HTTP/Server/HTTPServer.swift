@@ -31,7 +31,6 @@ public final class HTTPServer: Sendable {
   }
 
   private let core: ServerCore
-  private let wakeUp: WakeUp?
   private let state = Mutex(State.new)
   private let boundPort = Atomic(0)
 
@@ -44,11 +43,7 @@ public final class HTTPServer: Sendable {
     _ configuration: Configuration, router: HTTPRouter, responder: (any HTTPResponder)? = nil,
     log: @escaping @Sendable (String) -> Void = { _ in }
   ) {
-    let wakeUp = WakeUp()
-    self.wakeUp = wakeUp
-    core = ServerCore(
-      configuration: configuration, router: router, responder: responder ?? router, log: log,
-      onClose: { wakeUp?.signal() })
+    core = ServerCore(configuration: configuration, router: router, responder: responder ?? router, log: log)
   }
 
   /// The port it listens at, once started.
@@ -62,7 +57,7 @@ public final class HTTPServer: Sendable {
 
   /// Binds the port and begins to serve.
   public func start() throws(HTTPServerError) {
-    guard let wakeUp else { throw .outOfResources }
+    guard let wakeUp = core.wakeUp else { throw .outOfResources }
     let listener = try ListeningSocket(host: core.configuration.host, port: core.configuration.port)
     let isStarted = state.withLock { state -> Result<Void, HTTPServerError> in
       guard case .new = state else { return .failure(.alreadyStarted) }
@@ -108,6 +103,7 @@ public final class HTTPServer: Sendable {
     }
     await OwnedThread.start(name: "http-stop") { [core] in
       MHD_stop_daemon(running.daemon)
+      core.table.removeAll()
       Unmanaged.passUnretained(core).release()
     }.joined()
   }

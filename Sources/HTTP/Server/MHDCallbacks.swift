@@ -41,9 +41,10 @@ enum MHDCallbacks {
   }
 
   /// Leaves the target as it is: it is decoded here, strictly.
-  static let unescape: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?) -> Int = {
-    _, _, string in string.map { strlen($0) } ?? 0
-  }
+  static let unescape: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?) -> Int =
+    {
+      _, _, string in string.map { strlen($0) } ?? 0
+    }
 
   /// A response whose bytes libmicrohttpd asks `stream` for.
   static func response(length: Int?, stream: ResponseStream) -> OpaquePointer? {

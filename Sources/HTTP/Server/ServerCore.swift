@@ -12,8 +12,8 @@ final class ServerCore: Sendable {
   let responder: any HTTPResponder
   let log: @Sendable (String) -> Void
   let table = ConnectionTable()
-  /// Called when a connection has closed, so that another can be accepted.
-  let onClose: @Sendable () -> Void
+  /// Wakes the thread that accepts connections; `nil` when the process had no file descriptor left.
+  let wakeUp = WakeUp()
 
   private let inFlightCount = Atomic(0)
   private let stopping = Atomic(false)
@@ -23,16 +23,18 @@ final class ServerCore: Sendable {
 
   init(
     configuration: HTTPServer.Configuration, router: HTTPRouter, responder: any HTTPResponder,
-    log: @escaping @Sendable (String) -> Void, onClose: @escaping @Sendable () -> Void
+    log: @escaping @Sendable (String) -> Void
   ) {
     self.configuration = configuration
     self.router = router
     self.responder = responder
     self.log = log
-    self.onClose = onClose
     let random = UInt64.random(in: 0..<(1 << 40))
     requestPrefix = String(random + 1 << 40, radix: 16).dropFirst() + "-"
   }
+
+  // libmicrohttpd and the watch retain the core as long as they can use it.
+  deinit { wakeUp?.destroy() }
 
   var inFlight: Int { inFlightCount.load(ordering: .acquiring) }
   var isStopping: Bool { stopping.load(ordering: .relaxed) }
@@ -64,8 +66,8 @@ final class ServerCore: Sendable {
 
   func connectionClosed(_ connection: Connection) {
     connection.markClosed()
-    table.remove(connection.descriptor)
-    onClose()
+    // Only at the limit does the acceptance of another wait for this.
+    if table.remove(connection.descriptor) == configuration.connectionLimit - 1 { wakeUp?.signal() }
   }
 
   // MARK: - Deadlines, on the watching thread

@@ -33,7 +33,8 @@ import Testing
     let server = try ScriptedServer { socket, _ in
       _ = try socket.receiveRequest()
       try socket.send("HTTP/1.1 100 Continue\r\nX-Interim: 1\r\n\r\n")
-      try socket.sendResponse("moved", status: "302 Found", headers: "Location: /else\r\nSet-Cookie: a\r\nset-cookie: b\r\n")
+      try socket.sendResponse(
+        "moved", status: "302 Found", headers: "Location: /else\r\nSet-Cookie: a\r\nset-cookie: b\r\n")
     }
     try await withClient { client in
       let response = try await client.execute(HTTPClientRequest(.get, server.url()))
@@ -260,48 +261,52 @@ import Testing
 
   @Test func threeHundredRequestsAreUnderWayAtOnce() async throws {
     let waiting = Counter()
-    try await withServer(routes: { router in
-      router.on(.post, "/gather") { request in
-        waiting.increment()
-        while waiting.current < 300 { try await Task.sleep(for: .milliseconds(5)) }
-        return HTTPResponse(body: .bytes(request.body.bytes ?? []))
-      }
-    }) { server in
-      try await withClient(.init(maxConnectionsPerHost: 300)) { client in
-        let answered = try await withThrowingTaskGroup(of: Bool.self) { group in
-          for number in 0..<300 {
-            group.addTask {
-              let body = Array("\(number)".utf8)
-              return try await client.execute(.post(server, "/gather", body)).body == body
-            }
-          }
-          return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+    try await withServer(
+      routes: { router in
+        router.on(.post, "/gather") { request in
+          waiting.increment()
+          while waiting.current < 300 { try await Task.sleep(for: .milliseconds(5)) }
+          return HTTPResponse(body: .bytes(request.body.bytes ?? []))
         }
-        #expect(answered == 300)
-      }
-    }
+      },
+      body: { server in
+        try await withClient(.init(maxConnectionsPerHost: 300)) { client in
+          let answered = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for number in 0..<300 {
+              group.addTask {
+                let body = Array("\(number)".utf8)
+                return try await client.execute(.post(server, "/gather", body)).body == body
+              }
+            }
+            return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+          }
+          #expect(answered == 300)
+        }
+      })
   }
 
   @Test func connectionsPerHostAreBounded() async throws {
-    try await withServer(routes: { router in
-      router.on(.get, "/slow") { _ in
-        try await Task.sleep(for: .milliseconds(10))
-        return .text("")
-      }
-    }) { server in
-      try await withClient(.init(maxConnectionsPerHost: 3)) { client in
-        let most = try await withThrowingTaskGroup(of: Int.self) { group in
-          for _ in 0..<30 {
-            group.addTask {
-              _ = try await client.execute(.get(server, "/slow"))
-              return server.openConnections
-            }
-          }
-          return try await group.reduce(0, max)
+    try await withServer(
+      routes: { router in
+        router.on(.get, "/slow") { _ in
+          try await Task.sleep(for: .milliseconds(10))
+          return .text("")
         }
-        #expect(most == 3)
-      }
-    }
+      },
+      body: { server in
+        try await withClient(.init(maxConnectionsPerHost: 3)) { client in
+          let most = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<30 {
+              group.addTask {
+                _ = try await client.execute(.get(server, "/slow"))
+                return server.openConnections
+              }
+            }
+            return try await group.reduce(0, max)
+          }
+          #expect(most == 3)
+        }
+      })
   }
 
   @Test func requestsBeyondTheConcurrencyWaitAndTimeOutDefinitely() async throws {

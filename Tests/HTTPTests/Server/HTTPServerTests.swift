@@ -6,26 +6,29 @@ import Testing
 
 @Suite struct HTTPServerTests {
   @Test func requestsReachTheirHandlersWithEverythingInThem() async throws {
-    try await withServer(routes: { router in
-      router.on(.put, "/leads/:id") { request in
-        let lines = [
-          "\(request.method)", request.path, request.rawTarget, request.parameters["id"] ?? "", request.query["q"] ?? "",
-          request.headers["x-custom"] ?? "", request.remoteAddress, request.routePattern ?? "",
-          String(decoding: request.body.bytes ?? [], as: UTF8.self),
-        ]
-        return HTTPResponse(status: 201, contentType: "text/plain", Array(lines.joined(separator: "|").utf8))
-      }
-    }) { server in
-      try await withClient { client in
-        let url = "http://127.0.0.1:\(server.port)/leads/a%20b?q=x+y"
-        let response = try await client.execute(
-          HTTPClientRequest(.put, url, headers: ["X-Custom": " v "], body: Array("body".utf8)))
-        #expect(response.status == 201)
-        #expect(
-          String(decoding: response.body, as: UTF8.self)
-            == "PUT|/leads/a b|/leads/a%20b?q=x+y|a b|x y|v|127.0.0.1|/leads/:id|body")
-      }
-    }
+    try await withServer(
+      routes: { router in
+        router.on(.put, "/leads/:id") { request in
+          let lines = [
+            "\(request.method)", request.path, request.rawTarget, request.parameters["id"] ?? "",
+            request.query["q"] ?? "",
+            request.headers["x-custom"] ?? "", request.remoteAddress, request.routePattern ?? "",
+            String(decoding: request.body.bytes ?? [], as: UTF8.self),
+          ]
+          return HTTPResponse(status: 201, contentType: "text/plain", Array(lines.joined(separator: "|").utf8))
+        }
+      },
+      body: { server in
+        try await withClient { client in
+          let url = "http://127.0.0.1:\(server.port)/leads/a%20b?q=x+y"
+          let response = try await client.execute(
+            HTTPClientRequest(.put, url, headers: ["X-Custom": " v "], body: Array("body".utf8)))
+          #expect(response.status == 201)
+          #expect(
+            String(decoding: response.body, as: UTF8.self)
+              == "PUT|/leads/a b|/leads/a%20b?q=x+y|a b|x y|v|127.0.0.1|/leads/:id|body")
+        }
+      })
   }
 
   @Test func everyResponseCarriesARequestID() async throws {
@@ -61,23 +64,25 @@ import Testing
   }
 
   @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
-    try await withServer(routes: { router in
-      router.on(.get, "/:n") { request in
-        try await Task.sleep(for: .milliseconds(request.parameters["n"] == "1" ? 20 : 1))
-        return .text("<\(request.parameters["n"] ?? "")>")
-      }
-    }) { server in
-      let port = server.port
-      let answer = try await onThread {
-        let socket = try RawSocket(port: port)
-        try socket.send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n")
-        try socket.send("GET /3 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        return try socket.receiveAll()
-      }
-      #expect(answer.split(separator: "\r\n").filter { $0.hasPrefix("<") || $0.contains(">HTTP") }.count == 3)
-      let positions = ["<1>", "<2>", "<3>"].compactMap { answer.range(of: $0)?.lowerBound }
-      #expect(positions.count == 3 && positions == positions.sorted())
-    }
+    try await withServer(
+      routes: { router in
+        router.on(.get, "/:n") { request in
+          try await Task.sleep(for: .milliseconds(request.parameters["n"] == "1" ? 20 : 1))
+          return .text("<\(request.parameters["n"] ?? "")>")
+        }
+      },
+      body: { server in
+        let port = server.port
+        let answer = try await onThread {
+          let socket = try RawSocket(port: port)
+          try socket.send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n")
+          try socket.send("GET /3 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+          return try socket.receiveAll()
+        }
+        #expect(answer.split(separator: "\r\n").filter { $0.hasPrefix("<") || $0.contains(">HTTP") }.count == 3)
+        let positions = ["<1>", "<2>", "<3>"].compactMap { answer.range(of: $0)?.lowerBound }
+        #expect(positions.count == 3 && positions == positions.sorted())
+      })
   }
 
   @Test func expectContinueIsAnsweredBeforeTheBody() async throws {
@@ -96,44 +101,50 @@ import Testing
   }
 
   @Test func aBodyTooLargeIsRefusedBeforeItIsRead() async throws {
-    try await withServer(configure: { $0.defaultBodyLimit = 1000 }) { server in
-      let port = server.port
-      let answers = try await onThread {
-        try ["Expect: 100-continue\r\n", ""].map { extra in
-          let socket = try RawSocket(port: port)
-          try socket.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\(extra)\r\n")
-          return try socket.receiveAll()
+    try await withServer(
+      configure: { $0.defaultBodyLimit = 1000 },
+      body: { server in
+        let port = server.port
+        let answers = try await onThread {
+          try ["Expect: 100-continue\r\n", ""].map { extra in
+            let socket = try RawSocket(port: port)
+            try socket.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\(extra)\r\n")
+            return try socket.receiveAll()
+          }
         }
-      }
-      for answer in answers {
-        #expect(answer.hasPrefix("HTTP/1.1 413 "), "\(answer)")
-        #expect(answer.contains("X-Rendered: yes"))
-        #expect(answer.lowercased().contains("connection: close"))
-      }
-    }
+        for answer in answers {
+          #expect(answer.hasPrefix("HTTP/1.1 413 "), "\(answer)")
+          #expect(answer.contains("X-Rendered: yes"))
+          #expect(answer.lowercased().contains("connection: close"))
+        }
+      })
   }
 
   @Test func aClientThatSendsTooMuchReadsTheRefusal() async throws {
-    try await withServer(configure: { $0.defaultBodyLimit = 100_000 }) { server in
-      try await withClient { client in
-        let response = try await client.execute(.post(server, "/echo", [UInt8](repeating: 1, count: 8_000_000)))
-        #expect(response.status == 413)
-      }
-    }
+    try await withServer(
+      configure: { $0.defaultBodyLimit = 100_000 },
+      body: { server in
+        try await withClient { client in
+          let response = try await client.execute(.post(server, "/echo", [UInt8](repeating: 1, count: 8_000_000)))
+          #expect(response.status == 413)
+        }
+      })
   }
 
   @Test func chunksAboveTheLimitAreRefused() async throws {
-    try await withServer(configure: { $0.defaultBodyLimit = 1000 }) { server in
-      let port = server.port
-      let answer = try await onThread {
-        let socket = try RawSocket(port: port)
-        try socket.send("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
-        let chunk = "190\r\n" + String(repeating: "x", count: 400) + "\r\n"
-        for _ in 0..<3 { try socket.send(chunk) }
-        return try socket.receiveAll()
-      }
-      #expect(answer.hasPrefix("HTTP/1.1 413 "), "\(answer)")
-    }
+    try await withServer(
+      configure: { $0.defaultBodyLimit = 1000 },
+      body: { server in
+        let port = server.port
+        let answer = try await onThread {
+          let socket = try RawSocket(port: port)
+          try socket.send("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+          let chunk = "190\r\n" + String(repeating: "x", count: 400) + "\r\n"
+          for _ in 0..<3 { try socket.send(chunk) }
+          return try socket.receiveAll()
+        }
+        #expect(answer.hasPrefix("HTTP/1.1 413 "), "\(answer)")
+      })
   }
 
   @Test func chunkedBodiesAreCollected() async throws {
@@ -141,7 +152,9 @@ import Testing
       let port = server.port
       let answer = try await onThread {
         let socket = try RawSocket(port: port)
-        try socket.send("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nWiki\r\n5;x=y\r\npedia\r\n0\r\n\r\n")
+        try socket.send(
+          "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nWiki\r\n5;x=y\r\npedia\r\n0\r\n\r\n"
+        )
         return try socket.receive(until: "Wikipedia")
       }
       #expect(answer.hasPrefix("HTTP/1.1 200 "))
@@ -198,54 +211,58 @@ import Testing
   }
 
   @Test func oneAddressHasItsLimitOfConnections() async throws {
-    try await withServer(configure: { $0.perAddressLimit = 3 }) { server in
-      let port = server.port
-      let sockets = try await onThread {
-        try (0..<3).map { _ in
+    try await withServer(
+      configure: { $0.perAddressLimit = 3 },
+      body: { server in
+        let port = server.port
+        let sockets = try await onThread {
+          try (0..<3).map { _ in
+            let socket = try RawSocket(port: port)
+            try socket.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
+            _ = try socket.receive(until: "hello")
+            return socket
+          }
+        }
+        let refused = try await onThread { try RawSocket(port: port).receiveAll() }
+        #expect(refused.isEmpty)
+        #expect(server.openConnections == 3)
+        try await onThread {
+          try sockets[0].send("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+          _ = try sockets[0].receiveAll()
+        }
+        try await eventually("the count goes down") { server.openConnections == 2 }
+        let served = try await onThread {
           let socket = try RawSocket(port: port)
           try socket.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
-          _ = try socket.receive(until: "hello")
-          return socket
+          return try socket.receive(until: "hello")
         }
-      }
-      let refused = try await onThread { try RawSocket(port: port).receiveAll() }
-      #expect(refused.isEmpty)
-      #expect(server.openConnections == 3)
-      try await onThread {
-        try sockets[0].send("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        _ = try sockets[0].receiveAll()
-      }
-      try await eventually("the count goes down") { server.openConnections == 2 }
-      let served = try await onThread {
-        let socket = try RawSocket(port: port)
-        try socket.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
-        return try socket.receive(until: "hello")
-      }
-      #expect(served.hasPrefix("HTTP/1.1 200 "))
-    }
+        #expect(served.hasPrefix("HTTP/1.1 200 "))
+      })
   }
 
   @Test func connectionsBeyondTheLimitWaitForTheirTurn() async throws {
-    try await withServer(configure: { $0.connectionLimit = 2 }) { server in
-      let port = server.port
-      let waited = try await onThread {
-        let first = try RawSocket(port: port)
-        let second = try RawSocket(port: port)
-        for socket in [first, second] {
-          try socket.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
-          _ = try socket.receive(until: "hello")
+    try await withServer(
+      configure: { $0.connectionLimit = 2 },
+      body: { server in
+        let port = server.port
+        let waited = try await onThread {
+          let first = try RawSocket(port: port)
+          let second = try RawSocket(port: port)
+          for socket in [first, second] {
+            try socket.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
+            _ = try socket.receive(until: "hello")
+          }
+          let third = try RawSocket(port: port)
+          try third.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
+          third.setReadTimeout(0.1)
+          #expect(throws: SocketError.self) { try third.receive() }
+          third.setReadTimeout(5)
+          try first.send("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+          _ = try first.receiveAll()
+          return try third.receive(until: "hello")
         }
-        let third = try RawSocket(port: port)
-        try third.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
-        third.setReadTimeout(0.1)
-        #expect(throws: SocketError.self) { try third.receive() }
-        third.setReadTimeout(5)
-        try first.send("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        _ = try first.receiveAll()
-        return try third.receive(until: "hello")
-      }
-      #expect(waited.hasPrefix("HTTP/1.1 200 "))
-    }
+        #expect(waited.hasPrefix("HTTP/1.1 200 "))
+      })
   }
 
   @Test func aTakenPortIsATypedError() async throws {
@@ -258,22 +275,24 @@ import Testing
   }
 
   @Test func headersThatWouldSplitTheResponseAreLeftOut() async throws {
-    try await withServer(routes: { router in
-      router.on(.get, "/") { _ in
-        HTTPResponse(
-          headers: ["X-Bad": "a\r\nSet-Cookie: x", "X Bad": "b", "Content-Length": "99", "X-Good": "c"],
-          body: .bytes(Array("ok".utf8)))
-      }
-      router.on(.get, "/status") { _ in HTTPResponse(status: 100) }
-    }) { server in
-      try await withClient { client in
-        let response = try await client.execute(.get(server, "/"))
-        #expect(response.headers["Set-Cookie"] == nil && response.headers["X-Bad"] == nil)
-        #expect(response.headers["X-Good"] == "c" && response.headers["Content-Length"] == "2")
-        let status = try await client.execute(.get(server, "/status"))
-        #expect(status.status == 500)
-      }
-    }
+    try await withServer(
+      routes: { router in
+        router.on(.get, "/") { _ in
+          HTTPResponse(
+            headers: ["X-Bad": "a\r\nSet-Cookie: x", "X Bad": "b", "Content-Length": "99", "X-Good": "c"],
+            body: .bytes(Array("ok".utf8)))
+        }
+        router.on(.get, "/status") { _ in HTTPResponse(status: 100) }
+      },
+      body: { server in
+        try await withClient { client in
+          let response = try await client.execute(.get(server, "/"))
+          #expect(response.headers["Set-Cookie"] == nil && response.headers["X-Bad"] == nil)
+          #expect(response.headers["X-Good"] == "c" && response.headers["Content-Length"] == "2")
+          let status = try await client.execute(.get(server, "/status"))
+          #expect(status.status == 500)
+        }
+      })
   }
 
   @Test func middlewareWrapsTheRouter() async throws {

@@ -44,8 +44,9 @@ private func parse(_ raw: String) throws(RequestProblem) -> RequestHead {
     #expect(head.contentLength == 12)
     #expect(head.expectsContinue)
     #expect(head.requestID == "abc-1")
-    #expect(head.headers.map { "\($0.name)=\($0.value)" }.joined(separator: "|")
-      == "Host=h:80|content-length=12|X-Request-Id=abc-1|Empty=|expect=100-continue")
+    #expect(
+      head.headers.map { "\($0.name)=\($0.value)" }.joined(separator: "|")
+        == "Host=h:80|content-length=12|X-Request-Id=abc-1|Empty=|expect=100-continue")
   }
 
   @Test func chunkedHasNoLengthAndNoBodyHasLengthZero() throws {

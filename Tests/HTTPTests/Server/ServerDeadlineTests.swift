@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ServerDeadlineTests {
   private func withShortDeadlines(
-    routes: (inout HTTPRouter) -> Void = standardRoutes, _ body: (HTTPServer) async throws -> Void
+    routes: (inout HTTPRouter) -> Void = standardRoutes, body: (HTTPServer) async throws -> Void
   ) async throws {
     try await withServer(
       configure: { configuration in
@@ -15,7 +15,7 @@ import Testing
         configuration.deadlines.sendStall = .milliseconds(300)
         configuration.deadlines.linger = .milliseconds(200)
         configuration.handlerDeadline = .milliseconds(300)
-      }, routes: routes, body)
+      }, routes: routes, body: body)
   }
 
   /// Sends a byte every 20 ms until the server ends the connection. Returns what it said, and after how long.
@@ -80,43 +80,47 @@ import Testing
 
   @Test func aLateHandlerIsCancelledAndAnswered503() async throws {
     let cancelled = Counter()
-    try await withShortDeadlines(routes: { router in
-      router.on(.get, "/slow") { _ in
-        do {
-          try await Task.sleep(for: .seconds(60))
-        } catch {
-          cancelled.increment()
+    try await withShortDeadlines(
+      routes: { router in
+        router.on(.get, "/slow") { _ in
+          do {
+            try await Task.sleep(for: .seconds(60))
+          } catch {
+            cancelled.increment()
+          }
+          return .text("late")
         }
-        return .text("late")
-      }
-      router.on(.get, "/patient", options: .init(deadline: .seconds(60))) { _ in
-        try await Task.sleep(for: .milliseconds(700))
-        return .text("patient")
-      }
-    }) { server in
-      try await withClient { client in
-        async let patient = client.execute(.get(server, "/patient"))
-        let response = try await client.execute(.get(server, "/slow"))
-        #expect(response.status == 503)
-        #expect(response.headers["X-Rendered"] == "yes")
-        try await eventually("the handler is cancelled") { cancelled.current == 1 }
-        #expect(try await patient.status == 200, "a route can have a longer deadline")
-      }
-    }
+        router.on(.get, "/patient", options: .init(deadline: .seconds(60))) { _ in
+          try await Task.sleep(for: .milliseconds(700))
+          return .text("patient")
+        }
+      },
+      body: { server in
+        try await withClient { client in
+          async let patient = client.execute(.get(server, "/patient"))
+          let response = try await client.execute(.get(server, "/slow"))
+          #expect(response.status == 503)
+          #expect(response.headers["X-Rendered"] == "yes")
+          try await eventually("the handler is cancelled") { cancelled.current == 1 }
+          #expect(try await patient.status == 200, "a route can have a longer deadline")
+        }
+      })
   }
 
   @Test func aHandlerThatDoesNotReadItsBodyIsLate() async throws {
-    try await withShortDeadlines(routes: { router in
-      router.on(.post, "/import", options: .init(streamsBody: true)) { _ in
-        try await Task.sleep(for: .seconds(60))
-        return .text("late")
-      }
-    }) { server in
-      try await withClient { client in
-        let response = try await client.execute(.post(server, "/import", [UInt8](repeating: 1, count: 20_000_000)))
-        #expect(response.status == 503)
-      }
-    }
+    try await withShortDeadlines(
+      routes: { router in
+        router.on(.post, "/import", options: .init(streamsBody: true)) { _ in
+          try await Task.sleep(for: .seconds(60))
+          return .text("late")
+        }
+      },
+      body: { server in
+        try await withClient { client in
+          let response = try await client.execute(.post(server, "/import", [UInt8](repeating: 1, count: 8_000_000)))
+          #expect(response.status == 503)
+        }
+      })
   }
 
   @Test(arguments: ["/endless", "/large"])
@@ -131,19 +135,19 @@ import Testing
         router.on(.get, "/endless") { _ in
           HTTPResponse(body: .stream(length: nil, { [UInt8](repeating: 1, count: 65_536) }))
         }
-        router.on(.get, "/large") { _ in HTTPResponse(body: .bytes([UInt8](repeating: 1, count: 30_000_000))) }
-      }
-    ) { server in
-      let port = server.port
-      let socket = try await onThread {
-        let socket = try RawSocket(port: port)
-        try socket.send("GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n")
-        _ = try socket.receive(limit: 1000)
-        return socket
-      }
-      #expect(server.requestsInFlight == 1)
-      try await eventually("the response is cut") { server.requestsInFlight == 0 }
-      withExtendedLifetime(socket) {}
-    }
+        router.on(.get, "/large") { _ in HTTPResponse(body: .bytes([UInt8](repeating: 1, count: 16_000_000))) }
+      },
+      body: { server in
+        let port = server.port
+        let socket = try await onThread {
+          let socket = try RawSocket(port: port)
+          try socket.send("GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n")
+          _ = try socket.receive(limit: 1000)
+          return socket
+        }
+        #expect(server.requestsInFlight == 1)
+        try await eventually("the response is cut") { server.requestsInFlight == 0 }
+        withExtendedLifetime(socket) {}
+      })
   }
 }

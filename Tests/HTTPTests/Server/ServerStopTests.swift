@@ -75,10 +75,14 @@ import Testing
     let server = try start { router in
       router.on(.get, "/events") { _ in
         let count = Counter()
-        return HTTPResponse(headers: ["Content-Type": "text/event-stream"], body: .stream(length: nil, {
-          if count.increment() > 1 { try await Task.sleep(for: .seconds(60)) }
-          return Array("data: 1\n\n".utf8)
-        }))
+        return HTTPResponse(
+          headers: ["Content-Type": "text/event-stream"],
+          body: .stream(
+            length: nil,
+            {
+              if count.increment() > 1 { try await Task.sleep(for: .seconds(60)) }
+              return Array("data: 1\n\n".utf8)
+            }))
       }
     }
     let port = server.port

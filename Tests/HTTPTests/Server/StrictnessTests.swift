@@ -61,25 +61,27 @@ import Testing
 
   @Test func aRequestSmuggledBehindARefusedOneIsNotServed() async throws {
     let served = Counter()
-    try await withServer(routes: { router in
-      router.on(.get, "/secret") { _ in
-        served.increment()
-        return .text("secret")
-      }
-      standardRoutes(&router)
-    }) { server in
-      let port = server.port
-      let answer = try await onThread {
-        let socket = try RawSocket(port: port)
-        try socket.send(
-          "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-            + "GET /secret HTTP/1.1\r\nHost: h\r\n\r\n")
-        return try socket.receiveAll()
-      }
-      #expect(answer.hasPrefix("HTTP/1.1 400 "))
-      #expect(!answer.contains("secret"))
-      #expect(served.current == 0)
-    }
+    try await withServer(
+      routes: { router in
+        router.on(.get, "/secret") { _ in
+          served.increment()
+          return .text("secret")
+        }
+        standardRoutes(&router)
+      },
+      body: { server in
+        let port = server.port
+        let answer = try await onThread {
+          let socket = try RawSocket(port: port)
+          try socket.send(
+            "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+              + "GET /secret HTTP/1.1\r\nHost: h\r\n\r\n")
+          return try socket.receiveAll()
+        }
+        #expect(answer.hasPrefix("HTTP/1.1 400 "))
+        #expect(!answer.contains("secret"))
+        #expect(served.current == 0)
+      })
   }
 
   @Test func oneEmptyLineBeforeARequestIsPassedOver() async throws {
@@ -116,20 +118,22 @@ import Testing
   }
 
   @Test func targetsAndHeadsHaveLimits() async throws {
-    try await withServer(configure: { configuration in
-      configuration.maximumTargetBytes = 100
-      configuration.maximumHeadBytes = 1000
-    }) { server in
-      let port = server.port
-      func filler(_ count: Int) -> String { String(repeating: "a", count: count) }
-      let longTarget = try await status(port, "GET /\(filler(101)) HTTP/1.1\r\nHost: h\r\n\r\n")
-      #expect(longTarget == "HTTP/1.1 414")
-      let hugeTarget = try await status(port, "GET /\(filler(100_000)) HTTP/1.1\r\nHost: h\r\n\r\n")
-      #expect(hugeTarget == "HTTP/1.1 414")
-      let longHead = try await status(port, "GET / HTTP/1.1\r\nHost: h\r\nX: \(filler(1000))\r\n\r\n")
-      #expect(longHead == "HTTP/1.1 431")
-      let hugeHead = try await status(port, "GET / HTTP/1.1\r\nHost: h\r\nX: \(filler(100_000))\r\n\r\n")
-      #expect(hugeHead == "HTTP/1.1 431")
-    }
+    try await withServer(
+      configure: { configuration in
+        configuration.maximumTargetBytes = 100
+        configuration.maximumHeadBytes = 1000
+      },
+      body: { server in
+        let port = server.port
+        func filler(_ count: Int) -> String { String(repeating: "a", count: count) }
+        let longTarget = try await status(port, "GET /\(filler(101)) HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(longTarget == "HTTP/1.1 414")
+        let hugeTarget = try await status(port, "GET /\(filler(100_000)) HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(hugeTarget == "HTTP/1.1 414")
+        let longHead = try await status(port, "GET / HTTP/1.1\r\nHost: h\r\nX: \(filler(1000))\r\n\r\n")
+        #expect(longHead == "HTTP/1.1 431")
+        let hugeHead = try await status(port, "GET / HTTP/1.1\r\nHost: h\r\nX: \(filler(100_000))\r\n\r\n")
+        #expect(hugeHead == "HTTP/1.1 431")
+      })
   }
 }

@@ -7,7 +7,7 @@ import Testing
 /// Runs `body` with a server on a free port of 127.0.0.1, and stops it afterwards.
 func withServer(
   configure: (inout HTTPServer.Configuration) -> Void = { _ in }, routes: (inout HTTPRouter) -> Void = standardRoutes,
-  _ body: (HTTPServer) async throws -> Void
+  body: (HTTPServer) async throws -> Void
 ) async throws {
   var configuration = HTTPServer.Configuration(host: "127.0.0.1", port: 0)
   configure(&configuration)

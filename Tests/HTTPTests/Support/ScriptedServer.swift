@@ -36,7 +36,8 @@ extension RawSocket {
     var text = ""
     while true {
       if let end = text.range(of: "\r\n\r\n") {
-        let length = text.lowercased().components(separatedBy: "content-length: ").dropFirst().first
+        let length =
+          text.lowercased().components(separatedBy: "content-length: ").dropFirst().first
           .flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
         if text[end.upperBound...].utf8.count >= length { return text }
       }

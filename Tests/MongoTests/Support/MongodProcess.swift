@@ -89,8 +89,21 @@ final class MongodProcess: Sendable {
   /// Tells the shell to leave the data when it ends mongod.
   private var keepMarker: URL { URL(fileURLWithPath: directory.path + ".keep") }
 
-  /// Freezes mongod: connections stay open and nothing answers.
-  func suspend() { signal(SIGSTOP) }
+  /// Freezes mongod: connections stay open and nothing answers. Returns once the last of its threads has stopped.
+  func suspend() async throws {
+    signal(SIGSTOP)
+    try await Poll.until("the freeze") { isStopped }
+  }
+
+  /// The state is the field after the parenthesised name.
+  private var isStopped: Bool {
+    let pid = running.withLock { $0?.pid } ?? 0
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+    return threads.allSatisfy { thread in
+      let stat = (try? String(contentsOfFile: "/proc/\(pid)/task/\(thread)/stat", encoding: .utf8)) ?? ""
+      return stat.split(separator: ")").last?.hasPrefix(" T") == true
+    }
+  }
 
   func resume() { signal(SIGCONT) }
 

@@ -1,0 +1,95 @@
+import Foundation
+
+/// Starts a stack, runs every scenario against it, stops it, and reports.
+struct Benchmark: Sendable {
+  let options: Options
+  let stack: BenchStack
+  let console: Console
+
+  /// - Returns: whether every number adds up.
+  func run() async throws -> Bool {
+    let results: Results
+    do {
+      results = try await Interruption.cancelling { try await measure() }
+    } catch {
+      await stack.stop()
+      throw error
+    }
+    await stack.stop()
+    console.line(ResultTable(results: results).text)
+    let file = try ResultFile(results: results).write(into: options.results)
+    console.line("\nwritten to \(file)")
+    for failure in results.checks.failures { console.line("does not add up: \(failure)") }
+    return results.checks.failures.isEmpty
+  }
+
+  private func measure() async throws -> Results {
+    let running = try await stack.start()
+    let mongo = try await running.mongoClient()
+    let api = try APIClient(baseURL: running.baseURL)
+    do {
+      let results = try await scenarios(running, BenchDatabase(client: mongo), api)
+      await stack.dropOwnDatabase(mongo)
+      await api.close()
+      await mongo.close()
+      return results
+    } catch {
+      await api.close()
+      await mongo.close()
+      throw error
+    }
+  }
+
+  private func scenarios(_ running: RunningStack, _ database: BenchDatabase, _ api: APIClient) async throws -> Results {
+    let profiler = options.profiles ? try Profiler(running, into: stack.directory, console) : nil
+    let meter = ProcessMeter(running.processes)
+    var results = Results(
+      options: options, machine: await Machine.current(),
+      versions: await Versions.of(running, database, environment: stack.environment), broker: running.broker)
+    var checks = Checks()
+
+    console.progress("bulk: \(grouped(options.leads)) leads")
+    await meter.quiet()
+    results.bulk = try await profiled("bulk", profiler) {
+      try await BulkLeads(api: api, meter: meter, leads: options.leads).run(&checks)
+    }
+    console.progress("floor: the same documents by insertMany")
+    await meter.quiet()
+    results.floor = try await RawInsert(database: database, meter: meter).run(expected: options.leads, &checks)
+
+    console.progress("end to end: a campaign to \(grouped(options.leads)) leads")
+    await meter.quiet()
+    let campaign = try await CampaignScenario.prepare(api: api, running: running, meter: meter, console: console)
+    results.campaign = try await profiled("campaign", profiler) {
+      try await campaign.run(leads: options.leads, &checks)
+    }
+    let ledger = try await Ledger.read(stack.directory.appending(path: BenchStack.ledgerFile))
+    checks.expect("effective lines of the vendor's ledger", ledger.effective, "the messages", results.messages)
+    checks.expect("send ids in them", ledger.distinct, "the lines", ledger.effective)
+
+    console.progress("receipts: \(grouped(options.receipts)), one a request")
+    await meter.quiet()
+    results.receipts = try await profiled("receipts", profiler) {
+      try await ReceiptScenario(
+        api: api, running: running, database: database, meter: meter, campaign: campaign,
+        connections: options.receiptConnections
+      ).run(count: options.receipts, &checks)
+    }
+    results.checks = checks
+    return results
+  }
+
+  /// Runs a scenario with the profiler on, if there is one.
+  private func profiled<T>(_ name: String, _ profiler: Profiler?, _ body: () async throws -> T) async throws -> T {
+    guard let profiler else { return try await body() }
+    let recording = try await profiler.record(name)
+    do {
+      let result = try await body()
+      await recording.finish()
+      return result
+    } catch {
+      await recording.abandon()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import CRMCore
+import CRMStore
+import JSON
+
+/// Stores rows as clients wrote them, and says of each what became of it.
+protocol RowStore: Sendable {
+  /// - Returns: an outcome for each row, in their order; fields of errors are relative to the row.
+  /// - Throws: when the database is away; any of the rows may have been stored then, and storing them again changes
+  ///   nothing further.
+  func store(_ rows: [JSONValue]) async throws -> [RowOutcome]
+}
+
+/// Rows of `ingest.leads`.
+struct LeadRows: RowStore {
+  let store: Store
+
+  func store(_ rows: [JSONValue]) async throws -> [RowOutcome] {
+    try await storeValid(rows, decode: { LeadInput.decode($0) }, store: store.upsertLeads)
+  }
+}
+
+/// Rows of `ingest.orders`.
+struct OrderRows: RowStore {
+  let store: Store
+  let baseCurrency: String
+
+  func store(_ rows: [JSONValue]) async throws -> [RowOutcome] {
+    try await storeValid(
+      rows, decode: { OrderInput.decode($0, baseCurrency: baseCurrency) }, store: store.applyOrders)
+  }
+}
+
+/// Rejects the rows that are not valid, stores the others together, and puts the outcomes in the order of the rows.
+private func storeValid<Input: Sendable>(
+  _ rows: [JSONValue], decode: (JSONValue) -> Result<Input, ValidationError>,
+  store: ([Input]) async throws -> [RowOutcome]
+) async throws -> [RowOutcome] {
+  var outcomes = [RowOutcome](repeating: .unchanged, count: rows.count)
+  var inputs: [Input] = []
+  var places: [Int] = []
+  for (index, row) in rows.enumerated() {
+    switch decode(row) {
+    case .success(let input):
+      inputs.append(input)
+      places.append(index)
+    case .failure(let error): outcomes[index] = .rejected(error.errors)
+    }
+  }
+  if !inputs.isEmpty {
+    for (place, outcome) in zip(places, try await store(inputs)) { outcomes[place] = outcome }
+  }
+  return outcomes
+}

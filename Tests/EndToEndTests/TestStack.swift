@@ -1,0 +1,259 @@
+import Foundation
+import HTTP
+import JSON
+
+/// The built processes with a MongoDB and a broker of their own, as `devstack up` starts them; gone with the test process.
+final class TestStack: Sendable {
+  enum Broker: String, CaseIterable, Sendable {
+    case embedded, apacheKafka
+
+    /// Apache Kafka is there when `KAFKA_HOME` says where.
+    static var available: [Broker] {
+      ProcessInfo.processInfo.environment["KAFKA_HOME"] == nil ? [.embedded] : [.embedded, .apacheKafka]
+    }
+  }
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// What `devstack` tells its clients: `BASE_URL`, `VENDOR_URL`, `KAFKA_BROKERS`, …
+  let settings: [String: String]
+  let client: HTTPClient
+  private let directory: URL
+  private let process: Process
+  /// The stack ends when this end of its standard input closes, however the test process ends.
+  private let lifeline: Pipe
+
+  private init(
+    settings: [String: String], client: HTTPClient, directory: URL, process: Process, lifeline: Pipe
+  ) {
+    self.settings = settings
+    self.client = client
+    self.directory = directory
+    self.process = process
+    self.lifeline = lifeline
+  }
+
+  /// Starts a stack and waits until every process is ready.
+  static func start(_ broker: Broker = .embedded, _ added: [String: String] = [:]) async throws -> TestStack {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "minicrm-stack-\(UInt64.random(in: 0...UInt64.max))")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    var environment = ProcessInfo.processInfo.environment.merging(added) { $1 }
+    if broker == .embedded { environment["KAFKA_HOME"] = nil }
+    environment["STACK_DIR"] = directory.path
+    environment["MINICRM_MONGOD"] = environment["MINICRM_MONGOD"] ?? repository.path + "/.cache/mongod/mongod"
+    for port in [
+      "PORT", "VENDOR_PORT", "EXPANDER_PORT", "SEND_WORKER_PORT", "AGGREGATOR_PORT", "INGEST_WORKER_PORT",
+      "MONGOD_PORT", "KAFKA_PORT",
+    ] {
+      environment[port] = String(try freePort())
+    }
+    let lifeline = Pipe()
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = [
+      "-c", #""$0" up > "$1/devstack.log" 2>&1 < /dev/null & cat > /dev/null; kill -TERM $!; wait $!; rm -rf "$1""#,
+      executable("devstack").path, directory.path,
+    ]
+    process.environment = environment
+    process.standardInput = lifeline
+    try process.run()
+    let file = directory.appendingPathComponent("env")
+    do {
+      try await until("the stack is up", within: .seconds(150)) {
+        FileManager.default.fileExists(atPath: file.path)
+      }
+    } catch {
+      let log = (try? String(contentsOf: directory.appendingPathComponent("devstack.log"), encoding: .utf8)) ?? ""
+      try? lifeline.fileHandleForWriting.close()
+      throw Failure(description: "\(error)\n\(log)")
+    }
+    return TestStack(
+      settings: try shellSettings(file), client: try HTTPClient(maxConnectionsPerHost: 64, maxConcurrent: 256),
+      directory: directory, process: process, lifeline: lifeline)
+  }
+
+  /// Runs a test with a stack and stops it afterwards, whatever the test does.
+  static func with(
+    _ broker: Broker = .embedded, _ added: [String: String] = [:],
+    _ body: @Sendable (TestStack) async throws -> Void
+  ) async throws {
+    let stack = try await start(broker, added)
+    do {
+      try await body(stack)
+    } catch {
+      await stack.stop()
+      throw error
+    }
+    await stack.stop()
+  }
+
+  /// Stops everything and waits until it is gone.
+  func stop() async {
+    await client.close()
+    try? lifeline.fileHandleForWriting.close()
+    let process = self.process
+    try? await until("the stack is down", within: .seconds(90)) { !process.isRunning }
+  }
+
+  // MARK: Processes
+
+  /// Ends a process with a signal and waits until it is gone; returns what is needed to start it again.
+  @discardableResult
+  func kill(_ name: String, _ signal: Int32 = SIGKILL) async throws -> Killed {
+    let pid = try processID(name)
+    let environment = try String(contentsOfFile: "/proc/\(pid)/environ", encoding: .utf8)
+      .split(separator: "\0").reduce(into: [String: String]()) { values, line in
+        guard let equals = line.firstIndex(of: "=") else { return }
+        values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+      }
+    let path = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/exe")
+    let port = environment["PORT"] ?? "0"
+    guard Foundation.kill(pid, signal) == 0 else { throw Failure(description: "\(name) could not be signalled") }
+    try await until("\(name) is gone", within: .seconds(40)) {
+      let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
+      return stat.isEmpty || stat.contains(") Z ")
+    }
+    return Killed(name: name, executable: path, environment: environment, url: "http://127.0.0.1:\(port)")
+  }
+
+  struct Killed: Sendable {
+    let name: String
+    let executable: String
+    let environment: [String: String]
+    let url: String
+  }
+
+  /// Starts a killed process again, as it was, and waits until it is ready.
+  func restart(_ killed: Killed) async throws {
+    let log = directory.appendingPathComponent("logs/\(killed.name).log").path
+    let again = Process()
+    again.executableURL = URL(fileURLWithPath: "/bin/sh")
+    // The new process ends with the stack, like the one before it.
+    again.arguments = ["-c", #""$0" >> "$1" 2>&1 < /dev/null & cat > /dev/null; kill -TERM $!; wait $!"#, killed.executable, log]
+    again.environment = killed.environment
+    again.standardInput = lifeline
+    try again.run()
+    try await waitUntilReady(killed.url)
+  }
+
+  func waitUntilReady(_ url: String) async throws {
+    try await until("\(url) is ready", within: .seconds(60)) {
+      try await self.client.execute(HTTPClientRequest(.get, "\(url)/ready")).status == 200
+    }
+  }
+
+  private func processID(_ name: String) throws -> pid_t {
+    let table = try String(contentsOf: directory.appendingPathComponent("pids"), encoding: .utf8)
+    for line in table.split(separator: "\n") {
+      let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
+      if fields.count > 1, fields[0] == name, let pid = pid_t(fields[1]) { return pid }
+    }
+    throw Failure(description: "there is no process \(name)")
+  }
+
+  func log(of name: String) -> String {
+    (try? String(contentsOf: directory.appendingPathComponent("logs/\(name).log"), encoding: .utf8)) ?? ""
+  }
+
+  // MARK: Requests
+
+  struct Answer: Sendable {
+    let status: Int
+    let headers: HTTPHeaders
+    let body: [UInt8]
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+    var json: JSONValue { (try? JSONValue.parse(body)) ?? .null }
+    /// The `data` of a success.
+    var data: JSONValue { json["data"] ?? .null }
+  }
+
+  var baseURL: String { settings["BASE_URL"] ?? "" }
+  var vendorURL: String { settings["VENDOR_URL"] ?? "" }
+
+  @discardableResult
+  func request(
+    _ method: HTTPMethod, _ path: String, _ body: JSONValue? = nil, headers: HTTPHeaders = [:]
+  ) async throws -> Answer {
+    var headers = headers
+    if body != nil, headers["Content-Type"] == nil { headers["Content-Type"] = "application/json" }
+    let response = try await client.execute(
+      HTTPClientRequest(
+        method, path.hasPrefix("http") ? path : baseURL + path, headers: headers, body: body?.encoded() ?? [],
+        timeouts: .init(total: .seconds(60)), maxResponseBytes: 64 << 20))
+    return Answer(status: response.status, headers: response.headers, body: response.body)
+  }
+
+  /// A request that must succeed; anything else ends the test with the answer's text.
+  @discardableResult
+  func succeed(
+    _ method: HTTPMethod, _ path: String, _ body: JSONValue? = nil, headers: HTTPHeaders = [:]
+  ) async throws -> Answer {
+    let answer = try await request(method, path, body, headers: headers)
+    guard (200..<300).contains(answer.status) else {
+      throw Failure(description: "\(method) \(path): \(answer.status) \(answer.text.prefix(2000))")
+    }
+    return answer
+  }
+
+  // MARK: Surroundings
+
+  static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  /// A product's executable: beside the test bundle.
+  static func executable(_ name: String) -> URL {
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    let beside = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(name)
+    if FileManager.default.isExecutableFile(atPath: beside.path) { return beside }
+    return Bundle.allBundles.lazy.map { $0.bundleURL.deletingLastPathComponent().appendingPathComponent(name) }
+      .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+      ?? repository.appendingPathComponent(".build/debug/\(name)")
+  }
+
+  private static func shellSettings(_ file: URL) throws -> [String: String] {
+    try String(contentsOf: file, encoding: .utf8).split(separator: "\n").reduce(into: [:]) { values, line in
+      let text = line.hasPrefix("export ") ? line.dropFirst("export ".count) : line
+      guard let equals = text.firstIndex(of: "=") else { return }
+      let value = text[text.index(after: equals)...]
+      values[String(text[..<equals])] = value.trimmingCharacters(in: CharacterSet(charactersIn: "'"))
+    }
+  }
+
+  static func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
+        bind(descriptor, raw, length) == 0 && getsockname(descriptor, raw, &length) == 0
+      }
+    }
+    guard bound else { throw Failure(description: "no free port") }
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+}
+
+/// Waits until a condition holds, trying again while it throws.
+func until(
+  _ what: String, within limit: Duration = .seconds(30), _ condition: @Sendable () async throws -> Bool
+) async throws {
+  let deadline = ContinuousClock.now + limit
+  var last: (any Error)?
+  while ContinuousClock.now < deadline {
+    do {
+      if try await condition() { return }
+      last = nil
+    } catch {
+      last = error
+    }
+    try await Task.sleep(for: .milliseconds(100))
+  }
+  throw TestStack.Failure(description: "\(what): not within \(limit)" + (last.map { "; last: \($0)" } ?? ""))
+}

@@ -1,0 +1,1 @@
+../CRMCoreTests/RulesGenerator.swift
