@@ -47,7 +47,7 @@ struct Gateway: Sendable {
     let idempotency = IdempotencyGate(
       store: store, timeToLive: .seconds(context.settings[CRMSettings.idempotencyTTL]),
       lease: .seconds(2 * context.settings[CRMSettings.handlerTimeout]), log: log)
-    RouteRunner(log: log, idempotency: idempotency).register(routes, in: &router)
+    RouteRunner(log: log, health: context.health, idempotency: idempotency).register(routes, in: &router)
     return router
   }
 

@@ -157,12 +157,19 @@ extension Store {
           ]
         ]
       }
+    // Whoever freezes stops at its next write; the fence stays, so that the next holder's is higher.
+    let lapsed: BSONValue = [
+      "$cond": [
+        ["$ifNull": ["$lease", false]], ["$mergeObjects": ["$lease", ["until": .date(milliseconds: 0)]]], "$$REMOVE",
+      ]
+    ]
     let result = try connection.updateOne(
       Collections.campaignRuns, ["_id": .uuid(run.bytes)],
       pipeline: [
         [
           "$set": [
             "state": state, "epoch": ["$add": ["$epoch", 1]], "updated_at": .date(milliseconds: now.milliseconds),
+            "lease": lapsed,
           ]
         ]
       ])

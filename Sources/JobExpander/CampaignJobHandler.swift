@@ -44,7 +44,10 @@ struct CampaignJobHandler: Sendable {
       throw PoisonError("unknown_run", "campaign \(campaignID) has no run \(runID)")
     }
     switch run.state {
-    case .launched, .freezing: try await freezer.freeze(run.id, trace: trace)
+    case .launched, .freezing:
+      try await freezer.freeze(run.id, trace: trace)
+      // Chunks that came while the run was paused were left alone.
+      if run.epoch > 0 { try await republish(run, trace: trace) }
     case .running where run.epoch > 0: try await republish(run, trace: trace)
     case .cancelled: try await cancelRest(of: run)
     case .running, .paused, .completed, .failed: break

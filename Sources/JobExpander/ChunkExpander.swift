@@ -26,13 +26,14 @@ struct ChunkExpander: Sendable {
   }
 
   /// Publishes every send of the chunk that is still queued, those of an earlier expansion too, before the job's offset
-  /// moves. A paused run is left alone: resuming publishes its chunks again.
+  /// moves. A paused run is left alone: resuming publishes its chunks again. Of a cancelled one the leads are cancelled.
+  ///
+  /// - Throws: `PoisonError` for a run that is over.
   func expand(_ chunk: AudienceChunk, of run: CampaignRun, trace: TraceContext) async throws {
     guard run.state != .paused else { return }
+    if run.state == .cancelled { return try await store.cancel(chunk, of: run) }
     guard !run.state.isFinal else {
-      // Chunks of a run that ended while they waited: the run's end has dealt with their leads.
-      guard chunk.origin == .manual else { return }
-      throw PoisonError("run_is_final", "run \(run.id) is \(run.state.rawValue)")
+      throw PoisonError("run_is_final", "run \(run.id) is \(run.state.rawValue); nothing of it is expanded any more")
     }
     try await backPressure.wait()
     let template: MessageTemplate

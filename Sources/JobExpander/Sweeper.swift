@@ -2,6 +2,7 @@ import CRMCore
 import CRMMessaging
 import CRMStore
 import CivilTime
+import Crypto
 import JSON
 import Runtime
 import ServiceHost
@@ -20,6 +21,7 @@ final class Sweeper: Service {
   private let interval: Duration
   private let idleSeconds: Int
   private let leaseSeconds: Int
+  private let scheduleGrace: Int
   private let swept: MetricFamily<Counter>
   private let task = Mutex<Task<Void, Never>?>(nil)
 
@@ -37,6 +39,7 @@ final class Sweeper: Service {
     interval = .milliseconds(context.settings[CRMSettings.sweepInterval])
     idleSeconds = context.settings[CRMSettings.sweepAfter]
     leaseSeconds = context.settings[CRMSettings.claimLease]
+    scheduleGrace = context.settings[CRMSettings.scheduleGrace]
     swept = context.instruments.swept
   }
 
@@ -66,6 +69,7 @@ final class Sweeper: Service {
 
   private func sweep() async throws {
     try await publishDueRetries()
+    try await launchDueSchedules()
     for run in try await store.stalledLaunches(olderThanSeconds: idleSeconds, limit: 20) {
       note("launch", 1, run)
       try await publisher.publishLaunch(of: run, trace: TraceContext())
@@ -75,6 +79,28 @@ final class Sweeper: Service {
       try await sweepChunks(of: run)
     }
     for run in try await store.cancelledRunsToDrain(limit: 20) { try await drain(run) }
+  }
+
+  /// The run's id follows from campaign and time, so a schedule is launched once however often it is found due.
+  private func launchDueSchedules() async throws {
+    for campaign in try await store.dueSchedules(graceSeconds: scheduleGrace, limit: 100) {
+      let name = "\(campaign.id.hex)/\(campaign.scheduleAt?.description ?? "")"
+      do {
+        let launch = try await store.launch(
+          campaignID: campaign.id, runID: UUIDBytes(v5: name, namespace: SendID.namespace))
+        note("schedule", 1, launch.run)
+        try await publisher.publishLaunch(of: launch.run, trace: TraceContext())
+      } catch let error as StoreError {
+        log.warning(
+          "a scheduled campaign cannot be launched",
+          [LogKey.campaignID: .string(campaign.id.hex), LogKey.error: .string("\(error)")])
+      }
+    }
+    for campaign in try await store.markOverdueSchedules(graceSeconds: scheduleGrace, limit: 100) {
+      log.warning(
+        "a schedule was found too late and waits for confirmation: run the campaign or cancel it",
+        [LogKey.campaignID: .string(campaign.id.hex)])
+    }
   }
 
   private func publishDueRetries() async throws {

@@ -171,6 +171,8 @@ final class ConsumerCore: Sendable {
 
   /// Waits for `done`, woken by completions, until `limit`. Waiting tasks are served meanwhile.
   func awaitCompletions(until limit: ContinuousClock.Instant, _ done: (State) -> Bool) -> Bool {
+    // Afterwards whoever wakes the thread has to end a poll again.
+    defer { control.withLock { $0.awaitsCompletions = false } }
     while true {
       control.withLock { $0.awaitsCompletions = true }
       if state.withLock({ done($0) }) { return true }

@@ -5,18 +5,19 @@ import Runtime
 ///
 /// Only this thread calls the client (but for the yield that wakes it), so the order of things is the order of the text.
 final class ConsumerLoop {
-  private typealias Instant = ContinuousClock.Instant
+  typealias Instant = ContinuousClock.Instant
 
   let client: OpaquePointer
   let core: ConsumerCore
   private let handle: ClientHandle
   private let queue: OpaquePointer
-  private var commits: CommitQueue
+  var commits: CommitQueue
   /// Whether the partitions are paused in the client.
-  private var paused = false
-  private var nextCommit: Instant = .now
+  private(set) var paused = false
+  /// When watermarks are committed next.
+  var nextCommit: Instant = .now
   private var nextProbe: Instant = .now
-  private var topicNames = TopicNames()
+  private var reader = RecordReader()
 
   /// The longest poll; bounds how late a commit or a health probe may be.
   private static let longestPoll = Duration.milliseconds(100)
@@ -26,8 +27,6 @@ final class ConsumerLoop {
   /// client has read ahead, to be fetched again; while the application merely trails the broker that would happen all
   /// the time. Not polling for so short a time costs nothing.
   private static let pauseGrace = Duration.milliseconds(250)
-  private static let commitTimeout = Duration.seconds(5)
-  private static let leaveTimeout = Duration.seconds(5)
 
   init(client: ClientHandle, core: ConsumerCore) {
     handle = client
@@ -83,14 +82,14 @@ extension ConsumerLoop {
     }
   }
 
-  private func setPaused(_ pause: Bool) {
+  func setPaused(_ pause: Bool) {
     guard pause != paused else { return }
     paused = pause
     applyPause(to: core.withState { $0.tracker.assigned })
     core.withState { $0.intakePaused(pause) }
   }
 
-  private func applyPause(to partitions: [TopicPartition]) {
+  func applyPause(to partitions: [TopicPartition]) {
     guard !partitions.isEmpty else { return }
     let code = withPartitionList(partitions) { list in
       paused ? rd_kafka_pause_partitions(client, list) : rd_kafka_resume_partitions(client, list)
@@ -112,7 +111,7 @@ extension ConsumerLoop {
       guard let message = rd_kafka_consumer_poll(client, timeout) else { break }
       timeout = 0
       if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
-        records.append(record(copying: message))
+        records.append(reader.record(copying: message))
       } else {
         report(message)
       }
@@ -125,33 +124,8 @@ extension ConsumerLoop {
     core.resuming { $0.receive(records, now: .now) }
   }
 
-  private func record(copying message: UnsafeMutablePointer<rd_kafka_message_t>) -> ConsumedRecord {
-    let fields = message.pointee
-    return ConsumedRecord(
-      topic: topicNames.name(of: fields.rkt), partition: fields.partition, offset: fields.offset, epoch: 0,
-      key: fields.key.map { [UInt8](UnsafeRawBufferPointer(start: $0, count: fields.key_len)) },
-      value: fields.payload.map { [UInt8](UnsafeRawBufferPointer(start: $0, count: fields.len)) },
-      headers: headers(of: message), timestampMS: rd_kafka_message_timestamp(message, nil))
-  }
-
-  private func headers(of message: UnsafeMutablePointer<rd_kafka_message_t>) -> [KafkaHeader] {
-    var list: OpaquePointer?
-    guard rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return [] }
-    let count = rd_kafka_header_cnt(list)
-    var headers: [KafkaHeader] = []
-    headers.reserveCapacity(count)
-    for index in 0..<count {
-      var name: UnsafePointer<CChar>?
-      var value: UnsafeRawPointer?
-      var size = 0
-      guard rd_kafka_header_get_all(list, index, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR, let name else {
-        break
-      }
-      headers.append(
-        KafkaHeader(name: String(cString: name), value: [UInt8](UnsafeRawBufferPointer(start: value, count: size))))
-    }
-    return headers
-  }
+  /// For a new assignment: the old one's handles may go.
+  func forgetTopicNames() { reader = RecordReader() }
 
   /// Errors of the consumer are weather: a topic that is not there yet, a broker that is away. librdkafka tries again
   /// by itself; what it cannot repair it reports as fatal.
@@ -182,151 +156,5 @@ extension ConsumerLoop {
         lag: max(0, end - (watermark ?? end)))
     }
     for request in requests { request.resume(returning: lags) }
-  }
-}
-
-// MARK: - Rebalance
-
-extension ConsumerLoop {
-  private func rebalance() {
-    for rebalance in core.context.takeRebalances() {
-      switch rebalance.kind {
-      case .assign:
-        assign(rebalance.partitions)
-      case .revoke:
-        revoke(rebalance.partitions)
-      case .failed(let error):
-        core.context.report(error)
-        revoke(core.withState { $0.tracker.assigned })
-      }
-    }
-  }
-
-  private func assign(_ partitions: [TopicPartition]) {
-    topicNames = TopicNames()
-    core.withState { $0.assign(partitions) }
-    let code = withPartitionList(partitions) { rd_kafka_assign(client, $0) }
-    if code != RD_KAFKA_RESP_ERR_NO_ERROR { core.context.report(KafkaError(code: code)) }
-    core.context.log(.info, "ASSIGN", "assigned \(partitions.count) partitions")
-    // New partitions start unpaused, whatever state intake is in.
-    if paused { applyPause(to: partitions) }
-  }
-
-  private func revoke(_ partitions: [TopicPartition]) {
-    let lost = rd_kafka_assignment_lost(client) != 0
-    core.withState { $0.beginRevoking(partitions) }
-    if lost {
-      core.context.log(.warning, "REVOKE", "lost \(partitions.count) partitions: outstanding records come again")
-    } else {
-      drain(partitions)
-      commit(waiting: Self.commitTimeout)
-      core.context.log(.info, "REVOKE", "gave back \(partitions.count) partitions")
-    }
-    core.withState { $0.finishRevoking(partitions) }
-    commits.reset()
-    rd_kafka_assign(client, nil)
-  }
-
-  /// Waits for the records of these partitions that the application holds; a closing consumer's deadline counts too.
-  private func drain(_ partitions: [TopicPartition]) {
-    let limit = Instant.now + core.configuration.drainTimeout
-    while Instant.now < min(limit, core.drainDeadline ?? limit) {
-      // In steps, to notice that the consumer is being closed.
-      let step = min(limit, core.drainDeadline ?? limit, .now + .milliseconds(100))
-      if core.awaitCompletions(until: step, { $0.tracker.outstanding(in: partitions) == 0 }) { return }
-    }
-    let left = core.withState { $0.tracker.outstanding(in: partitions) }
-    if left > 0 { core.context.log(.warning, "DRAIN", "\(left) records did not complete in time: they come again") }
-  }
-}
-
-// MARK: - Commits and the end
-
-extension ConsumerLoop {
-  private func commitIfDue() {
-    collectCommits(waiting: .zero)
-    guard Instant.now >= nextCommit, commits.pending == 0 else { return }
-    nextCommit = .now + core.configuration.commitInterval
-    sendCommit()
-  }
-
-  /// Commits what is uncommitted and waits for the coordinator's answer.
-  private func commit(waiting limit: Duration) {
-    let deadline = Instant.now + limit
-    collectCommits(waiting: limit)
-    sendCommit()
-    collectCommits(waiting: max(.zero, deadline - .now))
-  }
-
-  private func sendCommit() {
-    let offsets = core.withState { $0.tracker.uncommitted }
-    guard !offsets.isEmpty else { return }
-    if let error = commits.send(offsets) { commitFailed(error) }
-  }
-
-  private func collectCommits(waiting limit: Duration) {
-    commits.collect(waiting: limit) { [core] result in
-      switch result {
-      case .success(let offsets): core.withState { $0.committed(offsets) }
-      case .failure(let error): commitFailed(error)
-      }
-    }
-  }
-
-  /// The offsets stay uncommitted and go with the next commit, or are read again by the partition's new owner.
-  private func commitFailed(_ error: KafkaError) {
-    core.withState { $0.commitFailed() }
-    // Partitions on their way to another member: part of every rebalance.
-    let level: KafkaLogLevel = KafkaError.rebalanceCodes.contains(error.code) ? .debug : .warning
-    core.context.log(level, "COMMIT", error.description)
-  }
-
-  private func leave() {
-    setPaused(true)
-    let deadline = core.drainDeadline ?? .now
-    let failed = core.context.health.fatalError != nil
-    while !failed, Instant.now < deadline, core.withState({ $0.tracker.outstanding > 0 }) {
-      // Polling goes on, so that the drain does not cost the membership; records that still come are dropped.
-      if let message = rd_kafka_consumer_poll(client, 0) { rd_kafka_message_destroy(message) }
-      rebalance()
-      _ = core.awaitCompletions(until: min(deadline, .now + .milliseconds(20))) { $0.tracker.outstanding == 0 }
-    }
-    if !failed { commit(waiting: Self.commitTimeout) }
-    // Closing revokes what is assigned, and needs an answer to that: the queue is served until it is done.
-    let closing = rd_kafka_queue_new(client)
-    if let error = rd_kafka_consumer_close_queue(client, closing) {
-      core.context.report(KafkaError(consuming: error))
-    } else {
-      let limit = Instant.now + Self.leaveTimeout
-      while rd_kafka_consumer_closed(client) == 0, Instant.now < limit {
-        _ = rd_kafka_queue_poll_callback(closing, 10)
-        rebalance()
-      }
-    }
-    rd_kafka_queue_destroy(closing)
-  }
-}
-
-extension KafkaError {
-  /// What a commit meets when the group is being rebalanced.
-  static let rebalanceCodes: Set<Int32> = [
-    RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS.rawValue, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION.rawValue,
-    RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID.rawValue, RD_KAFKA_RESP_ERR__STATE.rawValue,
-    RD_KAFKA_RESP_ERR__NO_OFFSET.rawValue, RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST.rawValue,
-  ]
-}
-
-/// Names of topics by librdkafka's handle, so that a name is made once and not for every record. The handles live as
-/// long as the assignment.
-private struct TopicNames {
-  private var names: [OpaquePointer: String] = [:]
-  private var last: (handle: OpaquePointer, name: String)?
-
-  mutating func name(of handle: OpaquePointer) -> String {
-    if let last, last.handle == handle { return last.name }
-    let name = names[handle] ?? String(cString: rd_kafka_topic_name(handle))
-    names[handle] = name
-    last = (handle, name)
-    return name
   }
 }

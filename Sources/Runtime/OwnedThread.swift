@@ -16,10 +16,11 @@ public final class OwnedThread: Sendable {
   public static func start(name: String, _ body: @escaping @Sendable () -> Void) -> OwnedThread {
     let owned = OwnedThread()
     let thread = Thread {
+      // From inside: Foundation on Linux does not pass on a name that is given before the start.
+      Thread.current.name = name
       body()
       owned.finished.signal()
     }
-    thread.name = name
     thread.stackSize = 1 << 20
     thread.start()
     return owned

@@ -75,6 +75,10 @@ public enum CRMSettings {
   public static let launchLease = Setting.int(
     "LAUNCH_LEASE_S", default: 15, in: 1...600, "Seconds for which one job-expander owns the freezing of an audience.")
 
+  public static let scheduleGrace = Setting.int(
+    "SCHEDULE_GRACE_S", default: 3600, in: 1...604_800,
+    "Seconds after its time until which a schedule that was missed still runs without asking.")
+
   // MARK: Sender
 
   public static let vendorURL = Setting.url(

@@ -22,6 +22,7 @@ extension ProcessDefinition {
     settings.declare(CRMSettings.claimLease)
     settings.declare(CRMSettings.sweepInterval)
     settings.declare(CRMSettings.sweepAfter)
+    settings.declare(CRMSettings.scheduleGrace)
   }
 
   public static let sendWorker = ProcessDefinition(

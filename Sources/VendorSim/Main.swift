@@ -23,6 +23,7 @@ struct VendorSim {
 struct Simulator: Sendable {
   let ledger: Ledger
   let receipts: ReceiptDispatcher
+  let held = HeldCalls()
 
   /// Reads the ledger; nothing is served meanwhile.
   ///
@@ -40,12 +41,12 @@ struct Simulator: Sendable {
       metrics: metrics, registry: context.metrics)
   }
 
-  var services: [any Service] { [ledger, receipts] }
+  var services: [any Service] { [ledger, receipts, held] }
 
   func router(_ context: ServiceContext) -> HTTPRouter {
     var router = HTTPRouter(errorRenderer: Problem.renderer)
     OperationsRoutes(context).register(in: &router)
-    MessageRoutes(ledger: ledger, receipts: receipts, clock: context.clock).register(in: &router)
+    MessageRoutes(ledger: ledger, receipts: receipts, held: held, clock: context.clock).register(in: &router)
     ControlRoutes(ledger: ledger).register(in: &router)
     return router
   }

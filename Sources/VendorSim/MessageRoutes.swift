@@ -8,6 +8,7 @@ import Runtime
 struct MessageRoutes: Sendable {
   private let ledger: Ledger
   private let receipts: ReceiptDispatcher
+  private let held: HeldCalls
   private let clock: any WallClock
 
   /// A body of the largest message, each of its code points escaped, fits.
@@ -15,9 +16,10 @@ struct MessageRoutes: Sendable {
   /// Calls that are never answered are given up after this; callers give up much sooner.
   private static let hangFor = Duration.seconds(3600)
 
-  init(ledger: Ledger, receipts: ReceiptDispatcher, clock: any WallClock) {
+  init(ledger: Ledger, receipts: ReceiptDispatcher, held: HeldCalls, clock: any WallClock) {
     self.ledger = ledger
     self.receipts = receipts
+    self.held = held
     self.clock = clock
   }
 
@@ -33,7 +35,7 @@ struct MessageRoutes: Sendable {
   private func accept(_ request: HTTPRequest) async throws -> HTTPResponse {
     let behaviour = ledger.behaviour
     if behaviour.outage { return MessageRoutes.outage(request) }
-    if MessageRoutes.happens(behaviour.hangRate) { return try await MessageRoutes.neverAnswer(request) }
+    if MessageRoutes.happens(behaviour.hangRate) { return try await neverAnswer(request) }
     if behaviour.acceptStatus > 299 { return MessageRoutes.refusal(behaviour.acceptStatus, request) }
     if let type = request.headers["Content-Type"], !type.lowercased().hasPrefix("application/json") {
       return Problem.response(415, "Unsupported Media Type", "The body must be application/json.", request)
@@ -44,8 +46,8 @@ struct MessageRoutes: Sendable {
     if behaviour.receipts.early, accepted.effective, ledger.plan(accepted).early {
       await receipts.deliverNow(accepted.id)
     }
-    if MessageRoutes.happens(behaviour.acceptThenTimeoutRate) { return try await MessageRoutes.neverAnswer(request) }
-    if behaviour.acceptDelayMS > 0 { try await Task.sleep(for: .milliseconds(behaviour.acceptDelayMS)) }
+    if MessageRoutes.happens(behaviour.acceptThenTimeoutRate) { return try await neverAnswer(request) }
+    if behaviour.acceptDelayMS > 0 { try await held.hold(for: .milliseconds(behaviour.acceptDelayMS)) }
     return .json(MessageRoutes.answer(accepted.id), status: behaviour.acceptStatus)
   }
 
@@ -62,9 +64,9 @@ struct MessageRoutes: Sendable {
 
   private static func happens(_ rate: Double) -> Bool { rate > 0 && Double.random(in: 0..<1) < rate }
 
-  /// Keeps the call until the caller goes away.
-  private static func neverAnswer(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try await Task.sleep(for: hangFor)
+  /// Keeps the call until the caller goes away, or the simulator stops.
+  private func neverAnswer(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try await held.hold(for: MessageRoutes.hangFor)
     return Problem.unavailable("The simulator was told not to answer.", request)
   }
 

@@ -3,8 +3,13 @@ import BSON
 /// A small generator with a seed, so that a failing case can be run again.
 struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
+  /// Keys that are neither empty nor begin with a dollar sign.
+  private let plainKeys: Bool
 
-  init(seed: UInt64) { state = seed }
+  init(seed: UInt64, plainKeys: Bool = false) {
+    state = seed
+    self.plainKeys = plainKeys
+  }
 
   /// SplitMix64.
   mutating func next() -> UInt64 {
@@ -19,6 +24,8 @@ struct SeededGenerator: RandomNumberGenerator {
     let alphabet: [Character] = ["a", "é", "e\u{301}", "日", "😀", "\"", "\\", "\n", "$", ".", " ", "\u{1}"]
     return String((0..<Int.random(in: 0...9, using: &self)).map { _ in alphabet.randomElement(using: &self) ?? "a" })
   }
+
+  mutating func key() -> String { (plainKeys ? "k" : "") + string() }
 
   mutating func bytes() -> [UInt8] {
     (0..<Int.random(in: 0...20, using: &self)).map { _ in UInt8.random(in: 0...255, using: &self) }
@@ -59,7 +66,7 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 
   mutating func pairs(depth: Int) -> [(key: String, value: BSONValue)] {
-    (0..<Int.random(in: 0...8, using: &self)).map { _ in (string(), value(depth: depth)) }
+    (0..<Int.random(in: 0...8, using: &self)).map { _ in (key(), value(depth: depth)) }
   }
 
   mutating func document(depth: Int) -> BSONDocument { BSONDocument(pairs(depth: depth)) }

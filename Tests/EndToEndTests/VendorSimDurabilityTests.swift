@@ -9,14 +9,22 @@ import Testing
 struct VendorSimDurabilityTests {
   private let folder: TemporaryFolder
 
+  /// Vendor ids by send id of calls that were answered 202.
+  private final class Answered: Sendable {
+    private let ids = Mutex<[String: String]>([:])
+
+    var all: [String: String] { ids.withLock { $0 } }
+    func add(_ sendID: String, _ id: String) { ids.withLock { $0[sendID] = id } }
+  }
+
   init() throws { folder = try TemporaryFolder() }
 
   @Test("every call answered before kill -9 is in the ledger afterwards, once, and its key is still honoured")
   func ledgerSurvivesKill() async throws {
     let simulator = try await VendorSimProcess(ledger: folder.ledger)
-    let answered = Mutex<[String: String]>([:])
+    let answered = Answered()
     let crashing = Task {
-      try await eventually("there is traffic") { answered.withLock { $0.count } >= 300 }
+      try await eventually("there is traffic") { answered.all.count >= 300 }
       await simulator.crash()
     }
     await withTaskGroup(of: Void.self) { group in
@@ -27,13 +35,13 @@ struct VendorSimDurabilityTests {
             guard let response = try? await simulator.post(sendID: sendID, key: sendID), response.status == 202,
               let id = try? JSONValue.parse(response.body)["vendor_message_id"]?.stringValue
             else { return }
-            answered.withLock { $0[sendID] = id }
+            answered.add(sendID, id)
           }
         }
       }
     }
     try await crashing.value
-    let before = answered.withLock { $0 }
+    let before = answered.all
     #expect(before.count >= 300)
 
     let again = try await VendorSimProcess(ledger: folder.ledger)

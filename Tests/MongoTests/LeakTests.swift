@@ -47,7 +47,7 @@ extension ServerTests {
       try await client.withConnection { connection in
         _ = try connection.insertMany(name, (0..<100).map { ["_id": .int64($0), "n": 0] })
       }
-      try await Self.run(client, name, rounds: rounds / 4)
+      try await Self.run(client, name, rounds: rounds / 8)
       let warm = Memory.residentBytes()
       try await Self.run(client, name, rounds: rounds)
       let growth = Memory.residentBytes() - warm

@@ -4,6 +4,7 @@ import CRMStore
 import HTTP
 import JSON
 import Mongo
+import ServiceHost
 
 /// `/api/v1/campaigns/:id/run`, `…/status`, `…/pause`, `…/resume`, `…/cancel`: what sets a campaign going and stops it.
 struct CampaignRunHandlers: Sendable {
@@ -11,12 +12,19 @@ struct CampaignRunHandlers: Sendable {
 
   var routes: [Route] {
     let json = Route.Body.json(limit: Route.ordinaryLimit)
+    let both: [HealthBoard.Dependency] = [.database, .kafka]
     return [
-      Route(.post, "/api/v1/campaigns/:id/run", "runCampaign", body: json, idempotent: true, run),
-      Route(.put, "/api/v1/campaigns/:id/status", "setCampaignStatus", body: json, setStatus),
-      Route(.post, "/api/v1/campaigns/:id/pause", "pauseCampaign", body: json) { try await move($0, to: .paused) },
-      Route(.post, "/api/v1/campaigns/:id/resume", "resumeCampaign", body: json) { try await move($0, to: .running) },
-      Route(.post, "/api/v1/campaigns/:id/cancel", "cancelCampaign", body: json) { try await move($0, to: .cancelled) },
+      Route(.post, "/api/v1/campaigns/:id/run", "runCampaign", body: json, idempotent: true, needs: both, run),
+      Route(.put, "/api/v1/campaigns/:id/status", "setCampaignStatus", body: json, needs: both, setStatus),
+      Route(.post, "/api/v1/campaigns/:id/pause", "pauseCampaign", body: json, needs: both) {
+        try await move($0, to: .paused)
+      },
+      Route(.post, "/api/v1/campaigns/:id/resume", "resumeCampaign", body: json, needs: both) {
+        try await move($0, to: .running)
+      },
+      Route(.post, "/api/v1/campaigns/:id/cancel", "cancelCampaign", body: json, needs: both) {
+        try await move($0, to: .cancelled)
+      },
     ]
   }
 

@@ -26,8 +26,9 @@ struct ReceiptHandlers: Sendable {
   var routes: [Route] {
     [
       Route(
-        .post, "/api/v1/delivery/receipt", "receiveReceipts", body: .json(limit: Route.ordinaryLimit), receive),
-      Route(.get, "/api/v1/delivery/status", "getDeliveryStatus", status),
+        .post, "/api/v1/delivery/receipt", "receiveReceipts", body: .json(limit: Route.ordinaryLimit), needs: [.kafka],
+        receive),
+      Route(.get, "/api/v1/delivery/status", "getDeliveryStatus", needs: [], status),
     ]
   }
 

@@ -1,4 +1,5 @@
 import HTTP
+import ServiceHost
 
 /// One operation of the API, as data: what the router, the limits and the description of the API are made from.
 struct Route: Sendable {
@@ -23,17 +24,20 @@ struct Route: Sendable {
   let body: Body
   /// Honours `Idempotency-Key`: it creates or launches something.
   let isIdempotent: Bool
+  /// What it cannot work without: while one of these is known to be away, it is answered 503 at once.
+  let needs: [HealthBoard.Dependency]
   let handler: Handler
 
   init(
     _ method: HTTPMethod, _ pattern: String, _ name: String, body: Body = .none, idempotent: Bool = false,
-    _ handler: @escaping Handler
+    needs: [HealthBoard.Dependency] = [.database], _ handler: @escaping Handler
   ) {
     self.method = method
     self.pattern = pattern
     self.name = name
     self.body = body
     isIdempotent = idempotent
+    self.needs = needs
     self.handler = handler
   }
 

@@ -2,10 +2,12 @@ import CRMStore
 import HTTP
 import JSON
 import Runtime
+import ServiceHost
 
 /// Runs routes: gives a request its trace and its idempotency, and turns what a handler throws into a problem.
 struct RouteRunner: Sendable {
   let log: Logger
+  let health: HealthBoard
   let idempotency: IdempotencyGate
 
   func register(_ routes: [Route], in router: inout HTTPRouter) {
@@ -19,12 +21,21 @@ struct RouteRunner: Sendable {
   private func run(_ route: Route, _ request: HTTPRequest) async -> HTTPResponse {
     let request = APIRequest(request, log: log)
     do {
+      try checkDependencies(of: route)
       if route.isIdempotent, let key = request.http.headers[IdempotencyGate.header] {
         return try await idempotency.run(key, route, request)
       }
       return try await route.handler(request)
     } catch {
       return RouteRunner.problem(error, request).response(to: request.http)
+    }
+  }
+
+  /// Without this, every request would wait for as long as a driver looks for a server, and hold a thread meanwhile.
+  private func checkDependencies(of route: Route) throws(Problem) {
+    for dependency in route.needs where !health.isConnected(dependency) {
+      let name = dependency == .database ? "MongoDB" : "Kafka"
+      throw Problem(.dependencyUnavailable, "\(name) does not answer.", retryAfter: 2)
     }
   }
 

@@ -55,7 +55,9 @@ struct CampaignScenario: Sendable {
     return CampaignScenario(api: api, running: running, meter: meter, console: console, id: id)
   }
 
-  func counts() async throws -> CampaignCounts { try CampaignCounts(try await api.get("/api/v1/campaigns/\(id)/stats")) }
+  func counts() async throws -> CampaignCounts {
+    try CampaignCounts(try await api.get("/api/v1/campaigns/\(id)/stats"))
+  }
 
   func run(leads: Int, _ checks: inout Checks) async throws -> CampaignResult {
     let stagesBefore = await StageTimes.read(running, api)
@@ -87,7 +89,8 @@ struct CampaignScenario: Sendable {
     checks.expect("sends left UNKNOWN or cancelled", final["unknown"] + final["cancelled"], "none", 0)
     let logs = try await api.get("/api/v1/campaigns/\(id)/logs?limit=1")
     checks.expect(
-      "rows of the communication log", Int(logs["pagination"]?["total"]?.intValue ?? -1), "the audience", final.audience)
+      "rows of the communication log", Int(logs["pagination"]?["total"]?.intValue ?? -1), "the audience", final.audience
+    )
     return CampaignResult(
       final: final, frozen: timeline.frozen ?? 0, expanded: timeline.expanded ?? 0, lastSent: timeline.sent ?? 0,
       completed: timeline.completed ?? 0, settled: timeline.settled ?? 0, polls: timeline.polls,

@@ -4,6 +4,7 @@ import CivilTime
 import Crypto
 import HTTP
 import JSON
+import Runtime
 
 /// What sending receipts one a request came to.
 struct ReceiptResult: Sendable {
@@ -94,7 +95,7 @@ struct ReceiptScenario: Sendable {
     guard let bytes = send["_id"]?.uuidBytes, let id = UUIDBytes(bytes: bytes),
       let vendor = send["vendor"]?.stringValue, let messageID = send["vendor_message_id"]?.stringValue
     else { throw BenchError("a row of the communication log lacks its send id, vendor or vendor's message id") }
-    let now = SystemTime.now
+    let now = SystemClock().now()
     let body =
       ([
         "send_id": .string(id.string), "vendor": .string(vendor), "vendor_message_id": .string(messageID),

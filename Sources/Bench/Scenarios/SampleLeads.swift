@@ -2,7 +2,9 @@ import JSON
 
 /// Made-up leads, the same at every run: about 300 bytes of JSON each.
 struct SampleLeads {
-  private static let firstNames = ["Ana", "Björn", "Chloé", "Dmitri", "Emeka", "Farah", "Goran", "Hana", "Iván", "Jürgen"]
+  private static let firstNames = [
+    "Ana", "Björn", "Chloé", "Dmitri", "Emeka", "Farah", "Goran", "Hana", "Iván", "Jürgen",
+  ]
   private static let lastNames = ["Okafor", "Müller", "Nguyen", "Rossi", "Silva", "Tanaka", "Novák", "Haddad", "Kim"]
   private static let cities = ["Lyon", "Porto", "Kraków", "Osaka", "Lagos", "Austin", "Malmö"]
   private static let tags = ["newsletter", "vip", "trial", "returning", "store"]

@@ -33,7 +33,9 @@ struct BenchStack: Sendable {
   func start() async throws -> RunningStack {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     let alive = MeasuredProcess.listed(in: directory.appending(path: "pids")).filter(\.isAlive)
-    guard alive.isEmpty else { throw BenchError("a stack runs in \(directory.path): make down STACK_DIR=\(directory.path)") }
+    guard alive.isEmpty else {
+      throw BenchError("a stack runs in \(directory.path): make down STACK_DIR=\(directory.path)")
+    }
     for name in ["env", "logs", "mongo", "kafka", "broker.address", Self.ledgerFile] {
       let entry = directory.appending(path: name)
       if FileManager.default.fileExists(atPath: entry.path) { try FileManager.default.removeItem(at: entry) }

@@ -24,7 +24,7 @@ struct RunningStack: Sendable {
     for line in try String(contentsOf: env, encoding: .utf8).split(separator: "\n") {
       let parts = line.trimmingPrefix("export ").split(separator: "=", maxSplits: 1)
       guard parts.count == 2 else { continue }
-      values[parts[0]] = parts[1].dropFirst().dropLast().replacing("'\\''", with: "'")
+      values[parts[0]] = String(parts[1].dropFirst().dropLast()).replacing("'\\''", with: "'")
     }
     func value(_ name: Substring) throws -> String {
       guard let value = values[name] else { throw BenchError("\(env.path) has no \(name)") }

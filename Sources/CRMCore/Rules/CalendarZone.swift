@@ -21,8 +21,9 @@ public struct CalendarZone: Hashable, Sendable {
       self.init(identifier: identifier, zone: nil)
       return
     }
-    guard identifier.utf8.count <= 64, identifier.contains("/"), !identifier.contains(".."),
-      let zone = TimeZone(identifier: identifier)
+    // Only what a name of the tz database consists of: Foundation takes it for a path.
+    guard identifier.utf8.count <= 64, identifier.utf8.contains(UInt8(ascii: "/")),
+      identifier.utf8.allSatisfy(Self.isNameCharacter), let zone = TimeZone(identifier: identifier)
     else { return nil }
     self.init(identifier: identifier, zone: zone)
   }
@@ -65,4 +66,13 @@ public struct CalendarZone: Hashable, Sendable {
   }
 
   private static let day: Int64 = 86_400_000
+
+  private static func isNameCharacter(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+      true
+    default: false
+    }
+  }
 }

@@ -58,7 +58,8 @@ struct RuleDecoder {
     return nil
   }
 
-  private mutating func countCondition(_ path: String) -> Bool {
+  /// False when there are too many.
+  mutating func countCondition(_ path: String) -> Bool {
     guard !isFull else { return false }
     conditions += 1
     guard conditions > RuleLimits.conditions else { return true }
@@ -115,7 +116,7 @@ struct RuleDecoder {
     return .condition(RuleCondition(field, op, value))
   }
 
-  private mutating func field(_ json: JSONValue, _ path: String, scope: RuleField.Scope) -> RuleField? {
+  mutating func field(_ json: JSONValue, _ path: String, scope: RuleField.Scope) -> RuleField? {
     guard case .string(let name) = json else {
       report(path, .invalidType, "expected a field's name, got \(json.shown)")
       return nil

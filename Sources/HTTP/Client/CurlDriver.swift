@@ -121,7 +121,7 @@ final class CurlDriver {
       guard let context = minicrm_curl_get_private(easy) else { continue }
       let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
       guard let job = transfer.job else { continue }
-      let outcome = transfer.finish(code)
+      let outcome = transfer.outcome(code)
       retire(transfer, job)
       end(job, outcome)
     }
@@ -143,8 +143,10 @@ final class CurlDriver {
     }
     let code = transfer.prepare(job, now: now)
     guard code == CURLE_OK, curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
-      end(job, transfer.finish(code == CURLE_OK ? CURLE_FAILED_INIT : code))
+      let outcome = transfer.outcome(code == CURLE_OK ? CURLE_FAILED_INIT : code)
+      transfer.release()
       idle.append(transfer)
+      end(job, outcome)
       return
     }
     active[job.id] = transfer
@@ -153,6 +155,7 @@ final class CurlDriver {
 
   private func retire(_ transfer: Transfer, _ job: CurlLoop.Job) {
     curl_multi_remove_handle(multi, transfer.easy)
+    transfer.release()
     active[job.id] = nil
     if job.request.timeouts.firstByte != nil { firstByteLimits -= 1 }
     idle.append(transfer)
@@ -165,7 +168,7 @@ final class CurlDriver {
 
   func cancel(_ id: UInt64) {
     if let transfer = active[id], let job = transfer.job {
-      let error = transfer.abandon(.cancelled, "cancelled")
+      let error = transfer.abandoned(.cancelled, "cancelled")
       retire(transfer, job)
       end(job, .failure(error))
       return
@@ -176,7 +179,7 @@ final class CurlDriver {
   private func checkDeadlines(_ now: ContinuousClock.Instant) {
     for transfer in active.values where firstByteLimits > 0 {
       guard let deadline = transfer.firstByteDeadline, deadline <= now, let job = transfer.job else { continue }
-      let error = transfer.timeOutFirstByte()
+      let error = transfer.firstByteMissed()
       retire(transfer, job)
       end(job, .failure(error))
     }
@@ -201,7 +204,7 @@ final class CurlDriver {
   func destroy() {
     for transfer in active.values {
       guard let job = transfer.job else { continue }
-      let error = transfer.abandon(.closed, "the client was closed")
+      let error = transfer.abandoned(.closed, "the client was closed")
       retire(transfer, job)
       end(job, .failure(error))
     }

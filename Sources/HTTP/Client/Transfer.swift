@@ -78,9 +78,8 @@ final class Transfer {
     return set(CURLOPT_URL, request.url)
   }
 
-  /// The response, or why there is none; the handle can then be used again.
-  func finish(_ code: CURLcode) -> Result<HTTPClientResponse, HTTPClientError> {
-    defer { release() }
+  /// The response, or why there is none.
+  func outcome(_ code: CURLcode) -> Result<HTTPClientResponse, HTTPClientError> {
     if code == CURLE_OK {
       let status = minicrm_curl_get_long(easy, CURLINFO_RESPONSE_CODE)
       return .success(HTTPClientResponse(status: status, headers: headers, body: body))
@@ -88,20 +87,19 @@ final class Transfer {
     return .failure(facts(code).error)
   }
 
-  /// Ends the transfer from outside, with the given kind of error.
-  func abandon(_ kind: HTTPClientError.Kind, _ message: String) -> HTTPClientError {
-    defer { release() }
-    return HTTPClientError(kind, message, requestMayHaveBeenSent: requestBytes > 0)
+  /// The error of a transfer that is ended from outside.
+  func abandoned(_ kind: HTTPClientError.Kind, _ message: String) -> HTTPClientError {
+    HTTPClientError(kind, message, requestMayHaveBeenSent: requestBytes > 0)
   }
 
-  /// Ends the transfer because the response did not begin in time.
-  func timeOutFirstByte() -> HTTPClientError {
+  /// The error of a transfer whose response did not begin in time.
+  func firstByteMissed() -> HTTPClientError {
     firstByteTimedOut = true
-    defer { release() }
     return facts(CURLE_OPERATION_TIMEDOUT).error
   }
 
-  private func release() {
+  /// Frees what belongs to the request; the handle, which the multi handle must have let go, can be used again.
+  func release() {
     job = nil
     body = []
     firstByteDeadline = nil

@@ -30,6 +30,8 @@ extension Exchange {
     if let (stream, producer) = starting {
       responseStream.withLock { $0 = stream }
       stream.start(producer)
+      // `halt` may have come before the stream was there to be found.
+      if state.withLock({ $0.isHalted }) { stream.abort() }
     }
     return result
   }

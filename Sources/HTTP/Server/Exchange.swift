@@ -121,7 +121,8 @@ final class Exchange: @unchecked Sendable {
       bodyStream = stream
       start(body: HTTPBody(stream: stream), inline: false)
     } else if let length = head.contentLength {
-      collected.reserveCapacity(length)
+      // What is announced need not come: beyond this the array grows as it fills.
+      collected.reserveCapacity(min(length, ServerCore.inlineBodyLimit))
     }
     return perform(
       state.withLock {
@@ -208,7 +209,7 @@ final class Exchange: @unchecked Sendable {
   /// - Parameter inline: it runs here, on libmicrohttpd's thread, to its first suspension. That saves two changes of
   ///   thread for a handler that needs none, but holds up the thread's other connections: not for large bodies.
   private func start(body: HTTPBody, inline: Bool) {
-    guard var request else { return }
+    guard var request, state.withLock({ $0.isPending }) else { return }
     request.body = body
     let run = { @Sendable [self, request] in complete(await core.responder.respond(to: request)) }
     let task = inline ? Task.immediate(operation: run) : Task(operation: run)

@@ -28,6 +28,11 @@ struct ExchangeState {
     phase = .head(since: now)
   }
 
+  /// Whether an answer is still wanted.
+  var isPending: Bool {
+    if case .pending = answer { !isFinished } else { false }
+  }
+
   enum HeadAction {
     case goOn
     case answerNow(HTTPResponse)

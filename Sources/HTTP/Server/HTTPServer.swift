@@ -87,12 +87,13 @@ public final class HTTPServer: Sendable {
     guard let running else { return }
     running.watch.stopListening()
     core.beginStopping()
-    if await !isQuiet(within: grace) {
-      core.halt()
-      if await !isQuiet(within: .milliseconds(500)) {
-        core.shutDownConnections()
-        _ = await isQuiet(within: .seconds(5))
-      }
+    _ = await isQuiet(within: grace)
+    // Also when all is quiet: a request may begin at any time on a connection that is open, and from here on none can
+    // be suspended.
+    core.halt()
+    if await !isQuiet(within: .milliseconds(500)) {
+      core.shutDownConnections()
+      _ = await isQuiet(within: .seconds(5))
     }
     running.watch.end()
     await running.thread.joined()

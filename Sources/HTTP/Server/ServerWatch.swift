@@ -6,13 +6,14 @@ import Synchronization
 ///
 /// Connections are accepted here and not by libmicrohttpd: its way to stop listening aborts the process when it meets
 /// a worker at the wrong moment, and the limits per address and the start of the header deadline belong to acceptance.
-// @unchecked: the daemon's pointer is constant and its functions used here are safe to call from any thread; `listener`
-// belongs to the one thread that runs `run`.
+// @unchecked: the daemon's pointer is constant and its functions used here are safe to call from any thread; the variables
+// belong to the one thread that runs `run`.
 final class ServerWatch: @unchecked Sendable {
   private let core: ServerCore
   private let daemon: OpaquePointer
   private let wakeUp: WakeUp
   private var listener: ListeningSocket?
+  private var lastRefusalLogged: ContinuousClock.Instant?
   private let isListening = Atomic(true)
   private let isRunning = Atomic(true)
 
@@ -76,7 +77,7 @@ final class ServerWatch: @unchecked Sendable {
       let connection = Connection(descriptor: descriptor, address: text, now: .now)
       guard core.table.insert(connection, perAddressLimit: core.configuration.perAddressLimit) else {
         close(descriptor)
-        core.log("connection refused: \(text) has \(core.configuration.perAddressLimit) open")
+        logRefusal(of: text)
         continue
       }
       var copy = address
@@ -90,6 +91,14 @@ final class ServerWatch: @unchecked Sendable {
     }
     if isExhausted { core.log("no file descriptor left for another connection") }
     return isExhausted
+  }
+
+  /// At most once a second: whoever is refused may try again at once, and for ever.
+  private func logRefusal(of address: String) {
+    let now = ContinuousClock.now
+    if let last = lastRefusalLogged, last.duration(to: now) < .seconds(1) { return }
+    lastRefusalLogged = now
+    core.log("connections refused: \(address) has \(core.configuration.perAddressLimit) open")
   }
 
   /// Looks for clients that have gone where libmicrohttpd does not: while a streamed response waits for its producer,

@@ -125,7 +125,7 @@ struct RealBroker {
   }
 
   func stop() {
-    _ = try? Self.run(home, ["stop", directory])
+    _ = try? Self.run(home, ["stop", directory, "KILL"])
     try? FileManager.default.removeItem(atPath: directory)
   }
 
