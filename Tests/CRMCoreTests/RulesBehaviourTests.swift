@@ -65,12 +65,15 @@ import Testing
   @Test func campaignStatusIsCumulative() throws {
     func holds(_ status: String, _ current: String, negate: Bool = false) throws -> Bool {
       let rule: JSONValue = [
-        "type": "campaign", "campaign_id": .string(Self.campaign.hex), "status": .string(status), "negate": .bool(negate),
+        "type": "campaign", "campaign_id": .string(Self.campaign.hex), "status": .string(status),
+        "negate": .bool(negate),
       ]
       let message: BSONDocument = ["campaign_id": .objectID(Self.campaign), "status": .string(current)]
       return try Rule.decode(rule).compiled(now: ruleNow).decide([:]) { _ in [message] }.matches
     }
-    let counts = ["SENT": ["SENT", "DELIVERED", "READ"], "DELIVERED": ["DELIVERED", "READ"], "READ": ["READ"], "FAILED": ["FAILED"]]
+    let counts = [
+      "SENT": ["SENT", "DELIVERED", "READ"], "DELIVERED": ["DELIVERED", "READ"], "READ": ["READ"], "FAILED": ["FAILED"],
+    ]
     for (status, counted) in counts {
       for current in ["PENDING", "SENT", "DELIVERED", "READ", "FAILED", "SKIPPED"] {
         #expect(try holds(status, current) == counted.contains(current), "\(current) as \(status)")

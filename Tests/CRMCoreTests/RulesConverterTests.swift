@@ -47,7 +47,8 @@ import Testing
     let (a, b, c) = (Self.leaf("visits", "=", 1), Self.leaf("visits", "=", 2), Self.leaf("visits", "=", 3))
     let (x, y, z) = (condition("visits", "=", 1), condition("visits", "=", 2), condition("visits", "=", 3))
     #expect(try convert(["rules": [a, "or", b, "and", c]]) == group("OR", x, group("AND", y, z)))
-    #expect(try convert(["rules": [a, "and", b, "or", c], "not": true]) == group("NOT", group("OR", group("AND", x, y), z)))
+    #expect(
+      try convert(["rules": [a, "and", b, "or", c], "not": true]) == group("NOT", group("OR", group("AND", x, y), z)))
     #expect(try convert(["rules": [a, "AND", b, "and", c]]) == group("AND", x, y, z))
     #expect(try convert(["rules": [a]]) == x)
   }
@@ -104,7 +105,8 @@ import Testing
 
   @Test func aNoteTellsWhatContainsMeansHere() throws {
     let notes = try RuleConverter.convert(
-      Self.query(Self.leaf("name", "contains", "x"), Self.leaf("tags", "contains", "x"), Self.leaf("name", "null", "left over"))
+      Self.query(
+        Self.leaf("name", "contains", "x"), Self.leaf("tags", "contains", "x"), Self.leaf("name", "null", "left over"))
     ).notes
     #expect(notes.count == 3)
     #expect(notes[0].hasPrefix("query.rules[0]") && notes[0].contains("case"))
@@ -112,42 +114,45 @@ import Testing
     #expect(notes[2].hasPrefix("query.rules[2].value"))
   }
 
-  @Test(arguments: [
-    (query(leaf("visits", "≈", 1)), "query.rules[0].operator: unknown_operator"),
-    (query(leaf("salary", "=", 1)), "query.rules[0].field: invalid_field"),
-    (["combinator": "and", "rules": []], "query.rules: too_few"),
-    (query(["combinator": "or", "rules": []]), "query.rules[0].rules: too_few"),
-    (query(leaf("visits", "=", 1), combinator: "xor"), "query.combinator: not_supported"),
-    (["rules": [leaf("visits", "=", 1), "xor", leaf("visits", "=", 2)]], "query.rules[1]: not_supported"),
-    (["rules": [leaf("visits", "=", 1), leaf("visits", "=", 2)]], "query.rules: invalid_value"),
-    (["rules": [leaf("visits", "=", 1), "and"]], "query.rules: invalid_value"),
-    (["combinator": "and", "muted": true, "rules": [leaf("visits", "=", 1)]], "query.muted: not_supported"),
-    (
-      query(["field": "visits", "operator": "=", "value": "total_spend", "valueSource": "field"]),
-      "query.rules[0].valueSource: not_supported"
-    ),
-    (
-      query(["field": "tags", "operator": "=", "value": "x", "match": ["mode": "all"]]),
-      "query.rules[0].match: not_supported"
-    ),
-    (query(["field": "visits", "operator": "=", "value": 1, "func": "abs"]), "query.rules[0].func: unknown_field"),
-    (query(leaf("name", "=", ["func": "upper"])), "query.rules[0].value: invalid_type"),
-    (query(leaf("~", "=", "x")), "query.rules[0].field: not_supported"),
-    (query(leaf("name", "~", "x")), "query.rules[0].operator: not_supported"),
-    (query(leaf("name", "=", "~")), "query.rules[0].value: not_supported"),
-    (query(leaf("tags", "in", "")), "query.rules[0].value: too_few"), (query(leaf("tags", "in", " , ")), "query.rules[0].value: too_few"),
-    (query(leaf("tags", "in", [])), "query.rules[0].value: too_few"),
-    (query(leaf("visits", "between", [1])), "query.rules[0].value: invalid_value"),
-    (query(leaf("visits", "between", "1,")), "query.rules[0].value: invalid_value"),
-    (query(leaf("visits", "between", [nil, 3])), "query.rules[0].value: invalid_value"),
-    (query(leaf("visits", "between", [5, 1])), "query.rules[0].value: inverted_range"),
-    (query(leaf("visits", "=", "35 ish")), "query.rules[0].value: invalid_type"),
-    (query(leaf("name", ">", "x")), "query.rules[0].operator: operator_not_allowed"),
-    (query(["field": "visits", "operator": "="]), "query.rules[0].value: required"),
-    (["combinator": "and", "rules": [leaf("visits", "=", 1)], "not": "yes"], "query.not: invalid_type"), ("x", "query: invalid_type"),
-    (["op": "AND", "children": []], "query.children: too_few"),
-    (["op": "XOR", "children": [leaf("visits", "=", 1)]], "query.op: unknown_operator"),
-  ] as [(JSONValue, String)])
+  @Test(
+    arguments: [
+      (query(leaf("visits", "≈", 1)), "query.rules[0].operator: unknown_operator"),
+      (query(leaf("salary", "=", 1)), "query.rules[0].field: invalid_field"),
+      (["combinator": "and", "rules": []], "query.rules: too_few"),
+      (query(["combinator": "or", "rules": []]), "query.rules[0].rules: too_few"),
+      (query(leaf("visits", "=", 1), combinator: "xor"), "query.combinator: not_supported"),
+      (["rules": [leaf("visits", "=", 1), "xor", leaf("visits", "=", 2)]], "query.rules[1]: not_supported"),
+      (["rules": [leaf("visits", "=", 1), leaf("visits", "=", 2)]], "query.rules: invalid_value"),
+      (["rules": [leaf("visits", "=", 1), "and"]], "query.rules: invalid_value"),
+      (["combinator": "and", "muted": true, "rules": [leaf("visits", "=", 1)]], "query.muted: not_supported"),
+      (
+        query(["field": "visits", "operator": "=", "value": "total_spend", "valueSource": "field"]),
+        "query.rules[0].valueSource: not_supported"
+      ),
+      (
+        query(["field": "tags", "operator": "=", "value": "x", "match": ["mode": "all"]]),
+        "query.rules[0].match: not_supported"
+      ),
+      (query(["field": "visits", "operator": "=", "value": 1, "func": "abs"]), "query.rules[0].func: unknown_field"),
+      (query(leaf("name", "=", ["func": "upper"])), "query.rules[0].value: invalid_type"),
+      (query(leaf("~", "=", "x")), "query.rules[0].field: not_supported"),
+      (query(leaf("name", "~", "x")), "query.rules[0].operator: not_supported"),
+      (query(leaf("name", "=", "~")), "query.rules[0].value: not_supported"),
+      (query(leaf("tags", "in", "")), "query.rules[0].value: too_few"),
+      (query(leaf("tags", "in", " , ")), "query.rules[0].value: too_few"),
+      (query(leaf("tags", "in", [])), "query.rules[0].value: too_few"),
+      (query(leaf("visits", "between", [1])), "query.rules[0].value: invalid_value"),
+      (query(leaf("visits", "between", "1,")), "query.rules[0].value: invalid_value"),
+      (query(leaf("visits", "between", [nil, 3])), "query.rules[0].value: invalid_value"),
+      (query(leaf("visits", "between", [5, 1])), "query.rules[0].value: inverted_range"),
+      (query(leaf("visits", "=", "35 ish")), "query.rules[0].value: invalid_type"),
+      (query(leaf("name", ">", "x")), "query.rules[0].operator: operator_not_allowed"),
+      (query(["field": "visits", "operator": "="]), "query.rules[0].value: required"),
+      (["combinator": "and", "rules": [leaf("visits", "=", 1)], "not": "yes"], "query.not: invalid_type"),
+      ("x", "query: invalid_type"),
+      (["op": "AND", "children": []], "query.children: too_few"),
+      (["op": "XOR", "children": [leaf("visits", "=", 1)]], "query.op: unknown_operator"),
+    ] as [(JSONValue, String)])
   func whatHasNoEqualIsRefusedByName(query: JSONValue, expected: String) {
     #expect(problems(query) == expected)
   }

@@ -7,7 +7,8 @@ import Testing
 @Suite struct RulesDateTests {
   /// Which of these instants, given as RFC 3339, a condition on `last_order_at` accepts.
   private func accepted(
-    _ op: String, _ value: JSONValue, of instants: [String], now: String = "2026-03-31T10:30:00Z", in zoneName: String = "UTC"
+    _ op: String, _ value: JSONValue, of instants: [String], now: String = "2026-03-31T10:30:00Z",
+    in zoneName: String = "UTC"
   ) throws -> [String] {
     let zone = try zone(zoneName)
     let rule = condition("last_order_at", op, value)
@@ -18,24 +19,33 @@ import Testing
 
   /// The first and the last millisecond that `=` accepts are these, and not the ones outside.
   private func expectInterval(
-    _ text: String, from first: String, to next: String, now: String = "2026-03-31T10:30:00Z", in zoneName: String = "UTC"
+    _ text: String, from first: String, to next: String, now: String = "2026-03-31T10:30:00Z",
+    in zoneName: String = "UTC"
   ) throws {
     let (start, end) = (try instant(first), try instant(next))
     let probes = [start.milliseconds - 1, start.milliseconds, end.milliseconds - 1, end.milliseconds]
       .map { Timestamp(milliseconds: $0).description }
     let comment = "\(text) at \(now) in \(zoneName)"
-    #expect(try accepted("=", .string(text), of: probes, now: now, in: zoneName) == [probes[1], probes[2]], "\(comment)")
+    #expect(
+      try accepted("=", .string(text), of: probes, now: now, in: zoneName) == [probes[1], probes[2]], "\(comment)")
   }
 
   @Test(arguments: [
-    ("today", "2026-03-31T00:00:00Z", "2026-04-01T00:00:00Z"), ("yesterday", "2026-03-30T00:00:00Z", "2026-03-31T00:00:00Z"),
-    ("Tomorrow", "2026-04-01T00:00:00Z", "2026-04-02T00:00:00Z"), ("this week", "2026-03-30T00:00:00Z", "2026-04-06T00:00:00Z"),
-    ("last week", "2026-03-23T00:00:00Z", "2026-03-30T00:00:00Z"), ("next week", "2026-04-06T00:00:00Z", "2026-04-13T00:00:00Z"),
-    ("THIS MONTH", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"), ("last month", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
-    ("next month", "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"), ("this quarter", "2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z"),
+    ("today", "2026-03-31T00:00:00Z", "2026-04-01T00:00:00Z"),
+    ("yesterday", "2026-03-30T00:00:00Z", "2026-03-31T00:00:00Z"),
+    ("Tomorrow", "2026-04-01T00:00:00Z", "2026-04-02T00:00:00Z"),
+    ("this week", "2026-03-30T00:00:00Z", "2026-04-06T00:00:00Z"),
+    ("last week", "2026-03-23T00:00:00Z", "2026-03-30T00:00:00Z"),
+    ("next week", "2026-04-06T00:00:00Z", "2026-04-13T00:00:00Z"),
+    ("THIS MONTH", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"),
+    ("last month", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+    ("next month", "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"),
+    ("this quarter", "2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z"),
     ("last quarter", "2025-10-01T00:00:00Z", "2026-01-01T00:00:00Z"),
-    ("next quarter", "2026-04-01T00:00:00Z", "2026-07-01T00:00:00Z"), ("this year", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
-    ("last year", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"), ("next  year", "2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z"),
+    ("next quarter", "2026-04-01T00:00:00Z", "2026-07-01T00:00:00Z"),
+    ("this year", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+    ("last year", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+    ("next  year", "2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z"),
     ("2024-02-29", "2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z"),
   ])
   func wordsOfTheCalendarAreIntervals(text: String, first: String, next: String) throws {
@@ -43,13 +53,16 @@ import Testing
   }
 
   @Test func weeksBeginOnMonday() throws {
-    try expectInterval("this week", from: "2026-03-23T00:00:00Z", to: "2026-03-30T00:00:00Z", now: "2026-03-29T23:59:59Z")
-    try expectInterval("this week", from: "2026-03-30T00:00:00Z", to: "2026-04-06T00:00:00Z", now: "2026-03-30T00:00:00Z")
+    try expectInterval(
+      "this week", from: "2026-03-23T00:00:00Z", to: "2026-03-30T00:00:00Z", now: "2026-03-29T23:59:59Z")
+    try expectInterval(
+      "this week", from: "2026-03-30T00:00:00Z", to: "2026-04-06T00:00:00Z", now: "2026-03-30T00:00:00Z")
   }
 
   @Test func daysBeginAtMidnightInTheZone() throws {
     try expectInterval(
-      "today", from: "2026-03-31T18:30:00Z", to: "2026-04-01T18:30:00Z", now: "2026-03-31T20:00:00Z", in: "Asia/Kolkata")
+      "today", from: "2026-03-31T18:30:00Z", to: "2026-04-01T18:30:00Z", now: "2026-03-31T20:00:00Z", in: "Asia/Kolkata"
+    )
     try expectInterval("2026-07-04", from: "2026-07-04T04:00:00Z", to: "2026-07-05T04:00:00Z", in: "America/New_York")
   }
 
@@ -70,12 +83,18 @@ import Testing
   }
 
   @Test(arguments: [
-    ("now", "2026-03-31T10:30:00Z", "2026-03-31T10:30:00Z"), ("30 minutes ago", "2026-03-31T10:30:00Z", "2026-03-31T10:00:00Z"),
-    ("an hour ago", "2026-03-31T10:30:00Z", "2026-03-31T09:30:00Z"), ("7 days ago", "2026-03-31T10:30:00Z", "2026-03-24T10:30:00Z"),
-    ("1 Week Ago", "2026-03-31T10:30:00Z", "2026-03-24T10:30:00Z"), ("in 3 weeks", "2026-03-31T10:30:00Z", "2026-04-21T10:30:00Z"),
-    ("a month ago", "2026-03-31T10:30:00Z", "2026-02-28T10:30:00Z"), ("1 months ago", "2024-03-31T10:30:00Z", "2024-02-29T10:30:00Z"),
-    ("in 1 month", "2026-03-31T10:30:00Z", "2026-04-30T10:30:00Z"), ("1 year ago", "2024-02-29T12:00:00Z", "2023-02-28T12:00:00Z"),
-    ("in 4 years", "2024-02-29T12:00:00Z", "2028-02-29T12:00:00Z"), ("2026-03-31T12:30:00+02:00", "2026-01-01T00:00:00Z", "2026-03-31T10:30:00Z"),
+    ("now", "2026-03-31T10:30:00Z", "2026-03-31T10:30:00Z"),
+    ("30 minutes ago", "2026-03-31T10:30:00Z", "2026-03-31T10:00:00Z"),
+    ("an hour ago", "2026-03-31T10:30:00Z", "2026-03-31T09:30:00Z"),
+    ("7 days ago", "2026-03-31T10:30:00Z", "2026-03-24T10:30:00Z"),
+    ("1 Week Ago", "2026-03-31T10:30:00Z", "2026-03-24T10:30:00Z"),
+    ("in 3 weeks", "2026-03-31T10:30:00Z", "2026-04-21T10:30:00Z"),
+    ("a month ago", "2026-03-31T10:30:00Z", "2026-02-28T10:30:00Z"),
+    ("1 months ago", "2024-03-31T10:30:00Z", "2024-02-29T10:30:00Z"),
+    ("in 1 month", "2026-03-31T10:30:00Z", "2026-04-30T10:30:00Z"),
+    ("1 year ago", "2024-02-29T12:00:00Z", "2023-02-28T12:00:00Z"),
+    ("in 4 years", "2024-02-29T12:00:00Z", "2028-02-29T12:00:00Z"),
+    ("2026-03-31T12:30:00+02:00", "2026-01-01T00:00:00Z", "2026-03-31T10:30:00Z"),
   ])
   func wordsOfDistanceAreInstants(text: String, now: String, expected: String) throws {
     let exactly = try instant(expected).milliseconds
@@ -92,14 +111,18 @@ import Testing
     #expect(try accepted("=", "24 hours ago", of: ["2026-03-28T10:00:00Z"], now: now, in: "Europe/Berlin").count == 1)
     // A time that did not exist moves on as the clock did: 02:30 becomes 03:30.
     #expect(
-      try accepted("=", "1 day ago", of: ["2026-03-29T01:30:00Z"], now: "2026-03-30T00:30:00Z", in: "Europe/Berlin").count == 1)
+      try accepted("=", "1 day ago", of: ["2026-03-29T01:30:00Z"], now: "2026-03-30T00:30:00Z", in: "Europe/Berlin")
+        .count == 1)
     // Of a time that came twice, the first.
     #expect(
-      try accepted("=", "1 day ago", of: ["2026-10-25T00:30:00Z"], now: "2026-10-26T01:30:00Z", in: "Europe/Berlin").count == 1)
+      try accepted("=", "1 day ago", of: ["2026-10-25T00:30:00Z"], now: "2026-10-26T01:30:00Z", in: "Europe/Berlin")
+        .count == 1)
   }
 
   @Test func againstAnIntervalEachOperatorHasItsEnd() throws {
-    let probes = ["2026-03-30T23:59:59.999Z", "2026-03-31T00:00:00Z", "2026-03-31T23:59:59.999Z", "2026-04-01T00:00:00Z"]
+    let probes = [
+      "2026-03-30T23:59:59.999Z", "2026-03-31T00:00:00Z", "2026-03-31T23:59:59.999Z", "2026-04-01T00:00:00Z",
+    ]
     #expect(try accepted("=", "today", of: probes) == [probes[1], probes[2]])
     #expect(try accepted("!=", "today", of: probes) == [probes[0], probes[3]])
     #expect(try accepted(">", "today", of: probes) == [probes[3]])
@@ -138,7 +161,8 @@ import Testing
 
   @Test func relativeWordsStayRelativeInTheSavedRule() throws {
     for (written, saved) in [
-      ("a month ago", "1 month ago"), ("In 3 Weeks", "in 3 weeks"), ("1 days ago", "1 day ago"), ("LAST quarter", "last quarter"),
+      ("a month ago", "1 month ago"), ("In 3 Weeks", "in 3 weeks"), ("1 days ago", "1 day ago"),
+      ("LAST quarter", "last quarter"),
       ("today", "today"), ("Now", "now"), ("2026-03-31", "2026-03-31"), ("0001-01-01", "0001-01-01"),
       ("2026-03-31T12:30:00+02:00", "2026-03-31T10:30:00.000Z"),
     ] {

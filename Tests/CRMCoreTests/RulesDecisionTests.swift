@@ -20,14 +20,18 @@ import Testing
 
   @Test func anAndThatHoldsIsDecidedByAllAndOneThatFailsByTheFirstThatFails() throws {
     #expect(
-      paths(try decide(group("AND", Self.spent, Self.frequent))) == ["rule_ast.children[0] true", "rule_ast.children[1] true"])
+      paths(try decide(group("AND", Self.spent, Self.frequent))) == [
+        "rule_ast.children[0] true", "rule_ast.children[1] true",
+      ])
     #expect(paths(try decide(group("AND", Self.spent, Self.rich, Self.named))) == ["rule_ast.children[1] false"])
   }
 
   @Test func anOrThatHoldsIsDecidedByTheFirstThatHoldsAndOneThatFailsByAll() throws {
     #expect(paths(try decide(group("OR", Self.rich, Self.frequent, Self.spent))) == ["rule_ast.children[1] true"])
     #expect(
-      paths(try decide(group("OR", Self.rich, Self.named))) == ["rule_ast.children[0] false", "rule_ast.children[1] false"])
+      paths(try decide(group("OR", Self.rich, Self.named))) == [
+        "rule_ast.children[0] false", "rule_ast.children[1] false",
+      ])
   }
 
   @Test func aNegationIsDecidedByWhatItNegates() throws {
@@ -41,7 +45,8 @@ import Testing
 
   @Test func aDeciderShowsRuleAndLead() throws {
     let rule = group(
-      "AND", condition("tags", "HAS_ANY", ["vip", "new"]), condition("created_at", "=", "today"), condition("name", "=", nil))
+      "AND", condition("tags", "HAS_ANY", ["vip", "new"]), condition("created_at", "=", "today"),
+      condition("name", "=", nil))
     #expect(
       try decide(rule).jsonValue == [
         "matches": true,
@@ -55,7 +60,8 @@ import Testing
             "actual": "2026-03-31T10:30:00.000Z", "result": true,
           ],
           [
-            "path": "rule_ast.children[2]", "field": "name", "operator": "=", "value": nil, "actual": nil, "result": true,
+            "path": "rule_ast.children[2]", "field": "name", "operator": "=", "value": nil, "actual": nil,
+            "result": true,
           ],
         ],
       ])

@@ -21,7 +21,7 @@ import Testing
   @Test func aProblemSaysWhatWasExpectedAndWhatCame() throws {
     let problem = try #require(errors(group("AND", condition("total_spend", ">", "35"))).first)
     #expect(problem.description == #"rule_ast.children[0].value: expected a number, got "35""#)
-    #expect(RuleErrorFields(problem).message == #"expected a number, got "35""#)
+    #expect(fieldError(problem).message == #"expected a number, got "35""#)
   }
 
   @Test func thePathStartsWhereTheCallerSays() {
@@ -33,22 +33,26 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ([], "rule_ast: invalid_type"), (nil, "rule_ast: invalid_type"), ("AND", "rule_ast: invalid_type"),
-    ([:], "rule_ast: required"), (["op": "AND"], "rule_ast.children: required"),
-    (["op": "AND", "children": []], "rule_ast.children: too_few"),
-    (["op": "OR", "children": []], "rule_ast.children: too_few"),
-    (["op": "NOT", "children": []], "rule_ast.children: too_few"),
-    (["op": "and", "children": [condition("visits", ">", 1)]], "rule_ast.op: unknown_operator"),
-    (["op": nil, "children": [condition("visits", ">", 1)]], "rule_ast.op: unknown_operator"),
-    (["op": "XOR", "children": [condition("visits", ">", 1)]], "rule_ast.op: unknown_operator"),
-    (["op": "AND", "children": ["a": 1]], "rule_ast.children: invalid_type"),
-    (["op": "NOT", "children": [condition("visits", ">", 1), condition("visits", "<", 9)]], "rule_ast.children: too_many"),
-    (["op": "AND", "children": [condition("visits", ">", 1)], "type": "group"], "rule_ast.type: unknown_field"),
-    (["type": "condition"], "rule_ast.field: required,rule_ast.operator: required,rule_ast.value: required"),
-    (["type": "rule", "field": "name", "operator": "=", "value": "x"], "rule_ast.type: invalid_value"),
-    (["field": "name", "operator": "=", "value": "x"], "rule_ast: required"),
-  ] as [(JSONValue, String)])
+  @Test(
+    arguments: [
+      ([], "rule_ast: invalid_type"), (nil, "rule_ast: invalid_type"), ("AND", "rule_ast: invalid_type"),
+      ([:], "rule_ast: required"), (["op": "AND"], "rule_ast.children: required"),
+      (["op": "AND", "children": []], "rule_ast.children: too_few"),
+      (["op": "OR", "children": []], "rule_ast.children: too_few"),
+      (["op": "NOT", "children": []], "rule_ast.children: too_few"),
+      (["op": "and", "children": [condition("visits", ">", 1)]], "rule_ast.op: unknown_operator"),
+      (["op": nil, "children": [condition("visits", ">", 1)]], "rule_ast.op: unknown_operator"),
+      (["op": "XOR", "children": [condition("visits", ">", 1)]], "rule_ast.op: unknown_operator"),
+      (["op": "AND", "children": ["a": 1]], "rule_ast.children: invalid_type"),
+      (
+        ["op": "NOT", "children": [condition("visits", ">", 1), condition("visits", "<", 9)]],
+        "rule_ast.children: too_many"
+      ),
+      (["op": "AND", "children": [condition("visits", ">", 1)], "type": "group"], "rule_ast.type: unknown_field"),
+      (["type": "condition"], "rule_ast.field: required,rule_ast.operator: required,rule_ast.value: required"),
+      (["type": "rule", "field": "name", "operator": "=", "value": "x"], "rule_ast.type: invalid_value"),
+      (["field": "name", "operator": "=", "value": "x"], "rule_ast: required"),
+    ] as [(JSONValue, String)])
   func brokenStructureIsRefused(rule: JSONValue, expected: String) {
     #expect(problems(rule).joined(separator: ",") == expected)
   }
@@ -109,7 +113,8 @@ import Testing
 
   @Test(arguments: [
     condition("name", "CONTAINS", ""), condition("name", "STARTS_WITH", ""), condition("tags", "CONTAINS", "  "),
-    condition("created_at", "=", ""), condition("created_at", "=", "30 days"), condition("created_at", ">", "last tuesday"),
+    condition("created_at", "=", ""), condition("created_at", "=", "30 days"),
+    condition("created_at", ">", "last tuesday"),
     condition("created_at", "=", "2026-02-30"), condition("created_at", "=", "2026-02-30T00:00:00Z"),
     condition("created_at", "=", "2026-13-01"), condition("created_at", "=", "2026-03-31T10:30:00"),
     condition("created_at", "=", "0000-01-01"), condition("created_at", "=", "0 days ago"),
@@ -130,7 +135,8 @@ import Testing
   }
 
   @Test(arguments: [
-    condition("visits", "BETWEEN", [5, 4]), condition("total_spend", "BETWEEN", [9_007_199_254_740_993, 9_007_199_254_740_992.0]),
+    condition("visits", "BETWEEN", [5, 4]),
+    condition("total_spend", "BETWEEN", [9_007_199_254_740_993, 9_007_199_254_740_992.0]),
     condition("metadata.x", "BETWEEN", ["b", "a"]), condition("created_at", "BETWEEN", ["2026-02-02", "2026-02-01"]),
     condition("created_at", "BETWEEN", ["2026-02-01T00:00:00.001Z", "2026-02-01T00:00:00Z"]),
   ])
@@ -141,7 +147,8 @@ import Testing
   @Test func valuesAreNormalisedAsLeadsAre() throws {
     let rule = group(
       "AND", condition("emails", "IN", [" Ann@Example.COM "]), condition("emails", "ENDS_WITH", "@EXAMPLE.com"),
-      condition("tags", "HAS_ALL", [" VIP "]), condition("phones", "STARTS_WITH", " +1"), condition("name", "=", " Ann "))
+      condition("tags", "HAS_ALL", [" VIP "]), condition("phones", "STARTS_WITH", " +1"),
+      condition("name", "=", " Ann "))
     let expected = group(
       "AND", condition("emails", "IN", ["ann@example.com"]), condition("emails", "ENDS_WITH", "@example.com"),
       condition("tags", "HAS_ALL", ["VIP"]), condition("phones", "STARTS_WITH", "+1"), condition("name", "=", " Ann "))
@@ -168,31 +175,47 @@ import Testing
     #expect(try Rule.decode(rule).json() == rule)
   }
 
-  @Test(arguments: [
-    (["type": "orders", "measure": "median", "operator": ">", "value": 1], "rule_ast.measure: invalid_value"),
-    (["type": "orders", "measure": "count", "operator": "EXISTS", "value": true], "rule_ast.operator: operator_not_allowed"),
-    (["type": "orders", "measure": "count", "operator": "WITHIN_LAST", "value": "1 day"], "rule_ast.operator: operator_not_allowed"),
-    (["type": "orders", "measure": "sum", "operator": "=", "value": nil], "rule_ast.value: invalid_type"),
-    (["type": "orders", "measure": "last", "operator": ">", "value": 5], "rule_ast.value: invalid_type"),
-    (["type": "orders", "measure": "count", "operator": ">", "value": 5, "within": "today"], "rule_ast.within: invalid_value"),
-    (
-      ["type": "orders", "where": condition("visits", ">", 1), "measure": "count", "operator": ">", "value": 5],
-      "rule_ast.where.field: invalid_field"
-    ),
-    (
-      ["type": "orders", "where": ["type": "segment", "segment_id": "x"], "measure": "count", "operator": ">", "value": 5],
-      "rule_ast.where.type: invalid_value"
-    ),
-    (["type": "campaign", "campaign_id": "x", "status": "OPENED"], "rule_ast.campaign_id: invalid_value,rule_ast.status: invalid_value"),
-    (["type": "campaign", "campaign_id": "any", "status": "SENT", "negate": "no"], "rule_ast.negate: invalid_type"),
-    (["type": "segment", "segment_id": "any"], "rule_ast.segment_id: invalid_value"),
-    (["type": "segment"], "rule_ast.segment_id: required"),
-  ] as [(JSONValue, String)])
+  @Test(
+    arguments: [
+      (["type": "orders", "measure": "median", "operator": ">", "value": 1], "rule_ast.measure: invalid_value"),
+      (
+        ["type": "orders", "measure": "count", "operator": "EXISTS", "value": true],
+        "rule_ast.operator: operator_not_allowed"
+      ),
+      (
+        ["type": "orders", "measure": "count", "operator": "WITHIN_LAST", "value": "1 day"],
+        "rule_ast.operator: operator_not_allowed"
+      ),
+      (["type": "orders", "measure": "sum", "operator": "=", "value": nil], "rule_ast.value: invalid_type"),
+      (["type": "orders", "measure": "last", "operator": ">", "value": 5], "rule_ast.value: invalid_type"),
+      (
+        ["type": "orders", "measure": "count", "operator": ">", "value": 5, "within": "today"],
+        "rule_ast.within: invalid_value"
+      ),
+      (
+        ["type": "orders", "where": condition("visits", ">", 1), "measure": "count", "operator": ">", "value": 5],
+        "rule_ast.where.field: invalid_field"
+      ),
+      (
+        [
+          "type": "orders", "where": ["type": "segment", "segment_id": "x"], "measure": "count", "operator": ">",
+          "value": 5,
+        ],
+        "rule_ast.where.type: invalid_value"
+      ),
+      (
+        ["type": "campaign", "campaign_id": "x", "status": "OPENED"],
+        "rule_ast.campaign_id: invalid_value,rule_ast.status: invalid_value"
+      ),
+      (["type": "campaign", "campaign_id": "any", "status": "SENT", "negate": "no"], "rule_ast.negate: invalid_type"),
+      (["type": "segment", "segment_id": "any"], "rule_ast.segment_id: invalid_value"),
+      (["type": "segment"], "rule_ast.segment_id: required"),
+    ] as [(JSONValue, String)])
   func brokenBehaviourConditionsAreRefused(rule: JSONValue, expected: String) {
     #expect(problems(rule).joined(separator: ",") == expected)
   }
 }
 
-private func RuleErrorFields(_ problem: RuleProblem) -> FieldError {
+private func fieldError(_ problem: RuleProblem) -> FieldError {
   FieldError(field: problem.path, code: problem.code.rawValue, message: problem.message)
 }

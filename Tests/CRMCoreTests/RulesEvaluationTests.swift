@@ -74,7 +74,9 @@ import Testing
   }
 
   @Test func oneElementOfAnArraySufficesAndHasToFulfilTheWholeCondition() throws {
-    let lead: BSONDocument = ["emails": ["ann@a.com", "bob@b.org"], "metadata": ["scores": [10, 50], "words": ["b", 3]]]
+    let lead: BSONDocument = [
+      "emails": ["ann@a.com", "bob@b.org"], "metadata": ["scores": [10, 50], "words": ["b", 3]],
+    ]
     #expect(try matches(condition("emails", "ENDS_WITH", ".org"), lead))
     #expect(try !matches(condition("emails", "NOT_CONTAINS", "BOB"), lead))
     #expect(try !matches(condition("metadata.scores", "BETWEEN", [20, 40]), lead))
@@ -103,11 +105,12 @@ import Testing
     #expect(try !matches(condition("metadata.x", ">", ""), ["metadata": ["x": ["y": 1]]]))
   }
 
-  @Test(arguments: [
-    (nil, false, true), (.null, false, true), ("", true, true), ([], true, true), (.document([:]), true, true),
-    ("x", true, false), (0, true, false), (false, true, false), ([nil], true, false), ([""], true, false),
-    (.array([.array([])]), true, false), (["a": nil], true, false),
-  ] as [(BSONValue?, Bool, Bool)])
+  @Test(
+    arguments: [
+      (nil, false, true), (.null, false, true), ("", true, true), ([], true, true), (.document([:]), true, true),
+      ("x", true, false), (0, true, false), (false, true, false), ([nil], true, false), ([""], true, false),
+      (.array([.array([])]), true, false), (["a": nil], true, false),
+    ] as [(BSONValue?, Bool, Bool)])
   func whatExistsAndWhatIsEmpty(value: BSONValue?, exists: Bool, isEmpty: Bool) throws {
     var metadata = BSONDocument()
     if let value { metadata.append("x", value) }

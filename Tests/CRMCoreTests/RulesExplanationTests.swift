@@ -5,37 +5,42 @@ import Testing
 @Suite struct RulesExplanationTests {
   private func explain(_ rule: JSONValue) throws -> String { try Rule.decode(rule).explanation() }
 
-  @Test(arguments: [
-    (condition("total_spend", ">", 1_000), "spent more than 1,000"),
-    (condition("total_spend", "BETWEEN", [-1_234_567, 0.5]), "spent from -1,234,567 to 0.5"),
-    (condition("visits", "<", 5), "visited fewer than 5 times"),
-    (condition("visits", "!=", 5), "number of visits is not 5 (also when missing)"),
-    (condition("visits", "IN", [1, 2_000]), "number of visits is one of (1, 2,000)"),
-    (condition("name", "CONTAINS", #"o"b"#), #"name contains "o\"b" in any case"#),
-    (condition("name", "STARTS_WITH", "Mc"), #"name starts with "Mc""#),
-    (condition("emails", "ENDS_WITH", ".org"), #"an e-mail address ends with ".org""#),
-    (condition("emails", "!=", "a@b.org"), #"no e-mail address is "a@b.org" (also when missing)"#),
-    (condition("phones", "NOT_CONTAINS", "+1"), #"no phone number contains "+1" in any case (also when missing)"#),
-    (condition("tags", "HAS_ALL", ["a", "b"]), #"has all of the tags ("a", "b")"#),
-    (condition("tags", "!=", "vip"), #"does not have the tag "vip" (also when missing)"#),
-    (condition("last_order_at", "=", "last month"), "last ordered during last month"),
-    (condition("last_order_at", ">", "last month"), "last ordered after the end of last month"),
-    (condition("last_order_at", ">", "7 days ago"), "last ordered after 7 days ago"),
-    (condition("last_order_at", "<=", "2026-01-01"), "last ordered before the end of 2026-01-01"),
-    (condition("created_at", "BETWEEN", ["2026-01-01", "now"]), "was created from the start of 2026-01-01 to now"),
-    (condition("opted_out.sms", "EXISTS", false), "date of the opt-out of sms is missing"),
-    (condition("last_order_at", "WITHIN_LAST", "30 days"), "last ordered within the last 30 days"),
-    (condition("metadata.city", "=", "5"), #"metadata.city is "5""#), (condition("metadata.city", "=", 5), "metadata.city is 5"),
-    (condition("metadata.city", "IS_EMPTY", true), "metadata.city is blank (missing or empty)"),
-    (
-      ["type": "orders", "where": condition("items.sku", "=", "A"), "within": "90 days", "measure": "count", "operator": ">=", "value": 3],
-      #"the number of orders of the last 90 days where (an item's SKU is "A") is at least 3 (none counts as 0)"#
-    ),
-    (
-      ["type": "campaign", "campaign_id": "any", "status": "READ", "within": "1 week", "negate": true],
-      "no message of any campaign was read within the last 1 week"
-    ),
-  ] as [(JSONValue, String)])
+  @Test(
+    arguments: [
+      (condition("total_spend", ">", 1_000), "spent more than 1,000"),
+      (condition("total_spend", "BETWEEN", [-1_234_567, 0.5]), "spent from -1,234,567 to 0.5"),
+      (condition("visits", "<", 5), "visited fewer than 5 times"),
+      (condition("visits", "!=", 5), "number of visits is not 5 (also when missing)"),
+      (condition("visits", "IN", [1, 2_000]), "number of visits is one of (1, 2,000)"),
+      (condition("name", "CONTAINS", #"o"b"#), #"name contains "o\"b" in any case"#),
+      (condition("name", "STARTS_WITH", "Mc"), #"name starts with "Mc""#),
+      (condition("emails", "ENDS_WITH", ".org"), #"an e-mail address ends with ".org""#),
+      (condition("emails", "!=", "a@b.org"), #"no e-mail address is "a@b.org" (also when missing)"#),
+      (condition("phones", "NOT_CONTAINS", "+1"), #"no phone number contains "+1" in any case (also when missing)"#),
+      (condition("tags", "HAS_ALL", ["a", "b"]), #"has all of the tags ("a", "b")"#),
+      (condition("tags", "!=", "vip"), #"does not have the tag "vip" (also when missing)"#),
+      (condition("last_order_at", "=", "last month"), "last ordered during last month"),
+      (condition("last_order_at", ">", "last month"), "last ordered after the end of last month"),
+      (condition("last_order_at", ">", "7 days ago"), "last ordered after 7 days ago"),
+      (condition("last_order_at", "<=", "2026-01-01"), "last ordered before the end of 2026-01-01"),
+      (condition("created_at", "BETWEEN", ["2026-01-01", "now"]), "was created from the start of 2026-01-01 to now"),
+      (condition("opted_out.sms", "EXISTS", false), "date of the opt-out of sms is missing"),
+      (condition("last_order_at", "WITHIN_LAST", "30 days"), "last ordered within the last 30 days"),
+      (condition("metadata.city", "=", "5"), #"metadata.city is "5""#),
+      (condition("metadata.city", "=", 5), "metadata.city is 5"),
+      (condition("metadata.city", "IS_EMPTY", true), "metadata.city is blank (missing or empty)"),
+      (
+        [
+          "type": "orders", "where": condition("items.sku", "=", "A"), "within": "90 days", "measure": "count",
+          "operator": ">=", "value": 3,
+        ],
+        #"the number of orders of the last 90 days where (an item's SKU is "A") is at least 3 (none counts as 0)"#
+      ),
+      (
+        ["type": "campaign", "campaign_id": "any", "status": "READ", "within": "1 week", "negate": true],
+        "no message of any campaign was read within the last 1 week"
+      ),
+    ] as [(JSONValue, String)])
   func conditionsReadAsEnglish(rule: JSONValue, expected: String) throws {
     #expect(try explain(rule) == expected)
   }

@@ -16,7 +16,8 @@ import Testing
         == ["last_order_at": ["$gte": try date("2026-03-31T00:00:00Z"), "$lt": try date("2026-04-01T00:00:00Z")]])
     #expect(try filter(condition("name", "STARTS_WITH", "Mc.D")) == ["name": ["$regex": "^Mc\\.D"]])
     #expect(try filter(condition("tags", "HAS_ANY", ["a", "b"])) == ["tags": ["$in": ["a", "b"]]])
-    #expect(try filter(condition("last_order_at", "=", nil)) == ["last_order_at": ["$eq": nil, "$not": ["$type": "array"]]])
+    #expect(
+      try filter(condition("last_order_at", "=", nil)) == ["last_order_at": ["$eq": nil, "$not": ["$type": "array"]]])
   }
 
   @Test func negationsAreComplementsAndNotRewritten() throws {
@@ -27,7 +28,10 @@ import Testing
   @Test func patternsAreEscapedAndEndAtTheVeryEnd() throws {
     let text = ##"a.*+?()[]{}|^$\/#-~ é"##
     let escaped = ##"a\.\*\+\?\(\)\[\]\{\}\|\^\$\\\/\#\-\~ é"##
-    #expect(try filter(condition("name", "CONTAINS", .string(text))) == ["name": ["$regex": .string(escaped), "$options": "i"]])
+    #expect(
+      try filter(condition("name", "CONTAINS", .string(text))) == [
+        "name": ["$regex": .string(escaped), "$options": "i"]
+      ])
     #expect(try filter(condition("name", "ENDS_WITH", .string(text))) == ["name": ["$regex": .string(escaped + "\\z")]])
   }
 

@@ -137,7 +137,9 @@ struct RuleGenerator {
   private mutating func orderRule(depth: Int) -> JSONValue {
     if depth > 0, chance(40) {
       if chance(30) { return ["op": "NOT", "children": [orderRule(depth: depth - 1)]] }
-      return ["op": .string(pick(["AND", "OR"])), "children": [orderRule(depth: depth - 1), orderRule(depth: depth - 1)]]
+      return [
+        "op": .string(pick(["AND", "OR"])), "children": [orderRule(depth: depth - 1), orderRule(depth: depth - 1)],
+      ]
     }
     switch below(6) {
     case 0: return textCondition(pick(["order_no", "currency"]))
@@ -151,12 +153,16 @@ struct RuleGenerator {
   // MARK: Values
 
   static let texts = [
-    "", "a", "A", "ab", "vip", "VIP", "vipX", "xvip", "Pune", "pune", "PUNE ", "New York", "\u{E9}", "e\u{301}", "\u{C9}",
-    "caf\u{E9}", "cafe\u{301}", "CAF\u{C9}", "\u{DF}", "ss", "SS", "\u{1E9E}", "stra\u{DF}e", "STRASSE", "\u{212A}elvin",
-    "kelvin", "\u{17F}ip", "sip", "\u{3A3}\u{3C2}", "\u{3C3}\u{3C3}", "\u{1C5}", "\u{1C6}", "\u{130}", "i", "\u{131}", "I",
+    "", "a", "A", "ab", "vip", "VIP", "vipX", "xvip", "Pune", "pune", "PUNE ", "New York", "\u{E9}", "e\u{301}",
+    "\u{C9}",
+    "caf\u{E9}", "cafe\u{301}", "CAF\u{C9}", "\u{DF}", "ss", "SS", "\u{1E9E}", "stra\u{DF}e", "STRASSE",
+    "\u{212A}elvin",
+    "kelvin", "\u{17F}ip", "sip", "\u{3A3}\u{3C2}", "\u{3C3}\u{3C3}", "\u{1C5}", "\u{1C6}", "\u{130}", "i", "\u{131}",
+    "I",
     "\u{10400}", "\u{10428}", "\u{1F600} smile", "\u{1D49C}", "a.b*c", "a+b", "$gt", "^a$", "(a|b)", "[x]", "\\", "\\z",
     "x\ny", "x\n", "y", "x y", "a\u{301}", "2026-01-01", "2026-03-31T10:30:00Z", "10", "5", "true", "null", "-", "#tag",
-    "ann@example.com", "bob@example.org", "+14155550123", "+919812345678", "\u{FF41}\u{FF22}", "\u{345}\u{3B9}", "\u{1FBE}",
+    "ann@example.com", "bob@example.org", "+14155550123", "+919812345678", "\u{FF41}\u{FF22}", "\u{345}\u{3B9}",
+    "\u{1FBE}",
   ]
 
   mutating func text() -> String { chance(70) ? pick(Self.texts) : pick(Self.texts) + pick(Self.texts) }
@@ -256,7 +262,8 @@ struct RuleGenerator {
     let day: Int64 = 86_400_000
     let now = now().milliseconds
     let days = Int64(pick([0, 0, 0, 1, -1, 7, -7, 28, 30, -30, 31, -31, 90, -90, 365, -365]))
-    let base = chance(50) ? now : now / day * day + Int64(pick([0, -60, -120, 300, 240, -330, 180, -780, -840])) * 60_000
+    let base =
+      chance(50) ? now : now / day * day + Int64(pick([0, -60, -120, 300, 240, -330, 180, -780, -840])) * 60_000
     return base + days * day + Int64(pick([0, 0, 0, 1, -1, 1000, 3_600_000, -3_600_000]))
   }
 

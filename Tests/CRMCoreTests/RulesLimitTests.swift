@@ -17,7 +17,9 @@ import Testing
   }
 
   @Test func aRuleHasTwoHundredConditionsAndNoMore() {
-    func wide(_ count: Int) -> JSONValue { ["op": "OR", "children": .array(Array(repeating: Self.leaf, count: count))] }
+    func wide(_ count: Int) -> JSONValue {
+      ["op": "OR", "children": .array(Array(repeating: Self.leaf, count: count))]
+    }
     #expect(errors(wide(200)).isEmpty)
     #expect(problems(wide(201)) == ["rule_ast.children[200]: too_many"])
     #expect(problems(wide(100_000)) == ["rule_ast.children[200]: too_many"])
@@ -26,7 +28,8 @@ import Testing
   @Test func conditionsWithinOrdersCountToo() {
     let inner = condition("currency", "=", "USD")
     let orders: JSONValue = [
-      "type": "orders", "where": ["op": "AND", "children": .array(Array(repeating: inner, count: 200))], "measure": "count",
+      "type": "orders", "where": ["op": "AND", "children": .array(Array(repeating: inner, count: 200))],
+      "measure": "count",
       "operator": ">", "value": 1,
     ]
     #expect(errors(orders).map(\.code) == [.tooMany])

@@ -6,19 +6,19 @@ import Testing
 
 /// What holds for every rule, on random ones. The seeds are fixed: a failure repeats.
 @Suite struct RulesPropertyTests {
-  @Test(arguments: [1, 2, 3, 4] as [UInt64])
+  @Test(arguments: [1, 2] as [UInt64])
   func aRuleComesBackFromItsJSON(seed: UInt64) throws {
     var generator = RuleGenerator(seed: seed)
-    for _ in 0..<500 {
+    for _ in 0..<400 {
       let rule = try Rule.decode(generator.rule(behaviours: true))
       let json = rule.json()
       #expect(try Rule.decode(json) == rule)
       #expect(try Rule.decode(try JSONValue.parse(json.encoded())) == rule, "and from its text")
-      #expect(try Rule.decode(try #require(JSONValue(bson: BSONValue(json: json)))) == rule, "and from the database")
+      #expect(try Rule.decode(JSONValue(bson: BSONValue(json: json))) == rule, "and from the database")
     }
   }
 
-  @Test(arguments: [1, 2, 3, 4] as [UInt64])
+  @Test(arguments: [1, 2] as [UInt64])
   func theCanonicalFormIsOneAndChoosesTheSameLeads(seed: UInt64) throws {
     var generator = RuleGenerator(seed: seed)
     let leads = (0..<20).map { generator.lead(id: $0) }
@@ -35,7 +35,7 @@ import Testing
   @Test func differentRulesReadDifferently() throws {
     var generator = RuleGenerator(seed: 5)
     var seen: [[UInt8]: [UInt8]] = [:]
-    for _ in 0..<6_000 {
+    for _ in 0..<3_000 {
       // Few choices in small rules, so that near misses are many.
       let json = generator.rule(depth: generator.below(3), behaviours: true)
       for json in [json] + Self.neighbours(of: json) {
@@ -43,11 +43,13 @@ import Testing
         let text = Array(rule.explanation().utf8)
         let identity = rule.json().encoded()
         if let other = seen.updateValue(identity, forKey: text), other != identity {
-          Issue.record("\(String(decoding: other, as: UTF8.self)) and \(String(decoding: identity, as: UTF8.self)): \(rule.explanation())")
+          Issue.record(
+            "\(String(decoding: other, as: UTF8.self)) and \(String(decoding: identity, as: UTF8.self)): \(rule.explanation())"
+          )
         }
       }
     }
-    #expect(seen.count > 10_000)
+    #expect(seen.count > 5_000)
   }
 
   /// The rule with one operator or group changed.
@@ -57,7 +59,9 @@ import Testing
       object["op"] = json["op"] == "AND" ? "OR" : "AND"
       return [.object(object), group("NOT", json)]
     }
-    return ["=", "!=", "IN", "NOT_IN", ">", ">=", "<", "<=", "HAS_ALL", "CONTAINS", "STARTS_WITH", "EXISTS", "IS_EMPTY"].map {
+    return [
+      "=", "!=", "IN", "NOT_IN", ">", ">=", "<", "<=", "HAS_ALL", "CONTAINS", "STARTS_WITH", "EXISTS", "IS_EMPTY",
+    ].map {
       object["operator"] = .string($0)
       return .object(object)
     }
@@ -93,7 +97,7 @@ import Testing
         if let compiled = try? rule.compiled(now: generator.now(), zone: generator.zone()) {
           _ = compiled.decide(generator.lead(id: 1)) { _ in [generator.order()] }
         }
-      } catch let error as RuleError {
+      } catch {
         refused += 1
         #expect(!error.errors.isEmpty)
         #expect(error.errors.allSatisfy { $0.path.hasPrefix("rule_ast") && !$0.message.isEmpty })
@@ -123,7 +127,9 @@ extension RuleGenerator {
     }
   }
 
-  private static let keys = ["op", "children", "type", "field", "operator", "value", "where", "rules", "combinator", "not", "$where", "\0", ""]
+  private static let keys = [
+    "op", "children", "type", "field", "operator", "value", "where", "rules", "combinator", "not", "$where", "\0", "",
+  ]
 
   private mutating func junk(depth: Int) -> JSONValue {
     switch below(depth > 0 ? 10 : 7) {
@@ -132,7 +138,8 @@ extension RuleGenerator {
     case 2: number()
     case 3: .double(pick([.nan, .infinity, -.infinity]))
     case 4: .string(text())
-    case 5: .string(pick(["AND", "NOT", "condition", "orders", "=", "IN", "BETWEEN", "tags", "metadata.x", "a\0b", "~"]))
+    case 5:
+      .string(pick(["AND", "NOT", "condition", "orders", "=", "IN", "BETWEEN", "tags", "metadata.x", "a\0b", "~"]))
     case 6: .string(date())
     case 7, 8: .array((0..<below(4)).map { _ in junk(depth: depth - 1) })
     default: .object(JSONObject((0..<below(4)).map { _ in (key: pick(Self.keys), value: junk(depth: depth - 1)) }))

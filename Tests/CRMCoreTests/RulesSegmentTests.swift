@@ -44,7 +44,8 @@ import Testing
   }
 
   @Test func aSegmentKeepsItsOwnZone() throws {
-    let rule = try compiled(Self.reference(0), [condition("created_at", "=", "2026-07-04")], zone: try zone("America/New_York"))
+    let rule = try compiled(
+      Self.reference(0), [condition("created_at", "=", "2026-07-04")], zone: try zone("America/New_York"))
     #expect(try rule.evaluator().matches(["created_at": try date("2026-07-05T03:59:59Z")]))
     #expect(try !rule.evaluator().matches(["created_at": try date("2026-07-04T03:59:59Z")]))
   }
@@ -63,6 +64,8 @@ import Testing
     let wider: JSONValue = ["op": "OR", "children": .array(Array(repeating: Self.reference(2), count: 100))]
     #expect(problem(wide, [wide, wider, condition("visits", ">", 1)])?.hasSuffix("too_many") == true)
     func deep(_ leaf: JSONValue) -> JSONValue { (0..<20).reduce(leaf) { rule, _ in group("NOT", rule) } }
-    #expect(problem(deep(Self.reference(0)), [deep(Self.reference(1)), condition("visits", ">", 1)])?.hasSuffix("too_deep") == true)
+    #expect(
+      problem(deep(Self.reference(0)), [deep(Self.reference(1)), condition("visits", ">", 1)])?.hasSuffix("too_deep")
+        == true)
   }
 }

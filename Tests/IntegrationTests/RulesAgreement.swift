@@ -72,7 +72,9 @@ import Testing
           }
         }
       }
-      for (collection, byLead) in documents { try await Self.replace(collection, with: byLead.values.flatMap { $0 }, mongo) }
+      for (collection, byLead) in documents {
+        try await Self.replace(collection, with: byLead.values.flatMap { $0 }, mongo)
+      }
       for _ in 0..<25 {
         var json = generator.behaviour()
         while json["type"] == "segment" { json = generator.behaviour() }
@@ -80,7 +82,9 @@ import Testing
         guard let compiled = try Self.compiled(try Rule.decode(json), now, zone) else { continue }
         let query = try #require(compiled.behaviours.first)
         let found = try await mongo.withConnection { connection in
-          try connection.aggregateAll(query.collection, query.leadsPipeline, limit: 100).compactMap { $0["_id"]?.objectIDValue }
+          try connection.aggregateAll(query.collection, query.leadsPipeline, limit: 100).compactMap {
+            $0["_id"]?.objectIDValue
+          }
         }
         for lead in leads {
           let holds = query.holds(for: documents[query.collection]?[lead] ?? [])
@@ -102,14 +106,19 @@ import Testing
     let leads = scalars.map { ["_id": .int64(Int64($0.value)), "name": .string(String($0))] as BSONDocument }
     try await Self.replace("leads", with: leads, mongo)
     // All of them take a minute; a sample of one in forty, another one each time, and those known to be odd, suffice.
-    let odd: Set<UInt32> = [0x4B, 0x53, 0x73, 0xB5, 0xDF, 0xE5, 0x130, 0x131, 0x17F, 0x1C5, 0x345, 0x3C2, 0x1E9E, 0x1FBE, 0x212A]
+    let odd: Set<UInt32> = [
+      0x4B, 0x53, 0x73, 0xB5, 0xDF, 0xE5, 0x130, 0x131, 0x17F, 0x1C5, 0x345, 0x3C2, 0x1E9E, 0x1FBE, 0x212A,
+    ]
     let every = Self.setting("RULES_CASES") == nil ? UInt64(40) : 1
     for scalar in scalars where odd.contains(scalar.value) || (UInt64(scalar.value) &+ Self.seed) % every == 0 {
-      let rule = try Rule.decode(["type": "condition", "field": "name", "operator": "CONTAINS", "value": .string(String(scalar))])
+      let rule = try Rule.decode([
+        "type": "condition", "field": "name", "operator": "CONTAINS", "value": .string(String(scalar)),
+      ])
       let compiled = try rule.compiled(now: Timestamp(milliseconds: 0))
       let evaluator = try compiled.evaluator()
       let wanted = Set(leads.filter { evaluator.matches($0) }.compactMap { $0["_id"]?.int64Value })
-      try await Self.expect(try compiled.filter(), finds: wanted, among: [], mongo, "U+\(String(scalar.value, radix: 16))")
+      try await Self.expect(
+        try compiled.filter(), finds: wanted, among: [], mongo, "U+\(String(scalar.value, radix: 16))")
     }
     await mongo.close()
   }
@@ -127,7 +136,8 @@ import Testing
   }
 
   private static func expect(
-    _ filter: BSONDocument, finds wanted: Set<Int64>, among leads: [BSONDocument], _ mongo: MongoClient, _ context: String
+    _ filter: BSONDocument, finds wanted: Set<Int64>, among leads: [BSONDocument], _ mongo: MongoClient,
+    _ context: String
   ) async throws {
     let found = try await mongo.withConnection { connection in
       var options = FindOptions()

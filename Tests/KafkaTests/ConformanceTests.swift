@@ -81,9 +81,7 @@ struct ConformanceTests {
     try await producer.deliver(numbered(topic, 0..<10, partitions: 1))
     let group = "group-\(UUID().uuidString)"
 
-    let first = try makeConsumer(broker.servers, group: group, topics: [topic]) {
-      $0.sessionTimeout = broker.sessionTimeout
-    }
+    let first = try makeConsumer(broker.servers, group: group, topics: [topic])
     let read = try await first.read(10)
     for number in [9, 2, 0, 5, 1] { first.complete(records: [read[number]]) }
     #expect(first.outstanding == 5)

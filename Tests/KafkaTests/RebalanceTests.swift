@@ -13,14 +13,10 @@ extension ConformanceTests {
     let group = "group-\(UUID().uuidString)"
     let seen = Tally()
 
-    let first = try makeConsumer(broker.servers, group: group, topics: [topic]) {
-      $0.sessionTimeout = broker.sessionTimeout
-    }
+    let first = try makeConsumer(broker.servers, group: group, topics: [topic])
     let firstWork = work(first, seen)
     try await eventually("the first consumer owns everything") { first.assignment.count == 4 }
-    let second = try makeConsumer(broker.servers, group: group, topics: [topic]) {
-      $0.sessionTimeout = broker.sessionTimeout
-    }
+    let second = try makeConsumer(broker.servers, group: group, topics: [topic])
     let secondWork = work(second, seen)
     try await producer.deliver(numbered(topic, 400..<800, partitions: 4))
     try await eventually("both own half") { first.assignment.count == 2 && second.assignment.count == 2 }
@@ -49,7 +45,6 @@ extension ConformanceTests {
     try await producer.deliver(numbered(topic, 0..<20, partitions: 2))
     let group = "group-\(UUID().uuidString)"
     let impatient: (inout KafkaConsumerConfiguration) -> Void = {
-      $0.sessionTimeout = broker.sessionTimeout
       $0.drainTimeout = .milliseconds(100)
     }
     let first = try makeConsumer(broker.servers, group: group, topics: [topic], impatient)

@@ -31,7 +31,8 @@ extension CompiledRule {
     guard filter.bytes.count <= RuleLimits.filterBytes else {
       throw RuleError(
         "rule_ast", .tooLarge,
-        "the rule is too large for the database: shorten its lists (\(filter.bytes.count) of \(RuleLimits.filterBytes) bytes)")
+        "the rule is too large for the database: shorten its lists (\(filter.bytes.count) of \(RuleLimits.filterBytes) bytes)"
+      )
     }
     return filter
   }

@@ -20,7 +20,9 @@ enum Filters {
 
   /// The complement; that of a complement is the filter itself, for which the server can use an index.
   static func not(_ filter: BSONDocument) -> BSONDocument {
-    if filter.count == 1, case .array(let parts) = filter["$nor"], parts.count == 1, case .document(let inner) = parts[0] {
+    if filter.count == 1, case .array(let parts) = filter["$nor"], parts.count == 1,
+      case .document(let inner) = parts[0]
+    {
       return inner
     }
     return ["$nor": [.document(filter)]]
@@ -40,7 +42,9 @@ extension FieldTest {
   /// A path through an array is missing, where MongoDB would look into the array's objects.
   var filter: BSONDocument {
     if field.isWithinArray {
-      return [field.path[0]: ["$elemMatch": .document(test.filter(field.path.dropFirst().joined(separator: "."), field))]]
+      return [
+        field.path[0]: ["$elemMatch": .document(test.filter(field.path.dropFirst().joined(separator: "."), field))]
+      ]
     }
     let filter = test.filter(field.path.joined(separator: "."), field)
     guard field.path.count > 1 else { return filter }

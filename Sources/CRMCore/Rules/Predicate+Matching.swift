@@ -37,7 +37,10 @@ extension ValueTest {
     case .contains(let needle): return Self.anyText(value) { needle.isContained(in: $0) }
     case .startsWith(let text): return Self.anyText(value) { $0.utf8.starts(with: text.string.utf8) }
     case .endsWith(let text):
-      return Self.anyText(value) { $0.utf8.count >= text.string.utf8.count && $0.utf8.suffix(text.string.utf8.count).elementsEqual(text.string.utf8) }
+      return Self.anyText(value) {
+        $0.utf8.count >= text.string.utf8.count
+          && $0.utf8.suffix(text.string.utf8.count).elementsEqual(text.string.utf8)
+      }
     case .hasAll(let texts):
       return texts.allSatisfy { text in Self.any(value) { Scalar($0).map(Scalar.text(text).equals) ?? false } }
     }

@@ -6,9 +6,17 @@ extension Rule {
   public func canonical() -> Rule {
     switch self {
     case .and(let children):
-      Self.group(children) { rule in if case .and(let inner) = rule { inner } else { nil } } make: { .and($0) }
+      Self.group(children) { rule in
+        if case .and(let inner) = rule { inner } else { nil }
+      } make: {
+        .and($0)
+      }
     case .or(let children):
-      Self.group(children) { rule in if case .or(let inner) = rule { inner } else { nil } } make: { .or($0) }
+      Self.group(children) { rule in
+        if case .or(let inner) = rule { inner } else { nil }
+      } make: {
+        .or($0)
+      }
     case .not(let child):
       Self.negated(child.canonical())
     case .condition(let condition):

@@ -41,7 +41,8 @@ struct RuleDecoder {
     guard let type = object["type"] else {
       report(
         path, .required,
-        #"expected a group with "op" and "children", or a condition with "type": "condition", "field", "operator", "value""#)
+        #"expected a group with "op" and "children", or a condition with "type": "condition", "field", "operator", "value""#
+      )
       return nil
     }
     guard countCondition(path) else { return nil }
@@ -63,7 +64,8 @@ struct RuleDecoder {
     guard !isFull else { return false }
     conditions += 1
     guard conditions > RuleLimits.conditions else { return true }
-    report(path, .tooMany, "a rule has at most \(RuleLimits.conditions) conditions; this one and what follows are too many")
+    report(
+      path, .tooMany, "a rule has at most \(RuleLimits.conditions) conditions; this one and what follows are too many")
     isFull = true
     return false
   }
@@ -93,7 +95,9 @@ struct RuleDecoder {
     var children: [Rule] = []
     for (index, element) in elements.enumerated() {
       guard !isFull else { return nil }
-      if let child = rule(element, "\(path).children[\(index)]", depth: depth + 1, scope: scope) { children.append(child) }
+      if let child = rule(element, "\(path).children[\(index)]", depth: depth + 1, scope: scope) {
+        children.append(child)
+      }
     }
     guard let first = children.first, children.count == elements.count else { return nil }
     switch name {
@@ -153,7 +157,8 @@ struct RuleDecoder {
       guard !isFull else { return members }
       if !required.contains(key), !optional.contains(key) {
         let known = (required + optional).joined(separator: ", ")
-        report("\(path).\(key.clipped(60))", .unknownKey, "unknown key \(JSONValue.string(key).shown); expected \(known)")
+        report(
+          "\(path).\(key.clipped(60))", .unknownKey, "unknown key \(JSONValue.string(key).shown); expected \(known)")
       } else if members.updateValue(value, forKey: key) != nil {
         report("\(path).\(key)", .duplicate, "is given twice")
       }

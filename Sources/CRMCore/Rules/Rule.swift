@@ -78,11 +78,4 @@ public struct CampaignCondition: Hashable, Sendable {
   public let within: RuleSpan?
   /// The complement: leads for whom it did not happen.
   public let negate: Bool
-
-  init(campaign: ObjectID?, status: Status, within: RuleSpan?, negate: Bool) {
-    self.campaign = campaign
-    self.status = status
-    self.within = within
-    self.negate = negate
-  }
 }

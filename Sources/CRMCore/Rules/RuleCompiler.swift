@@ -49,7 +49,8 @@ struct RuleCompiler {
     _ rules: [Rule], _ path: String, _ conditions: ConditionCompiler
   ) throws(RuleError) -> [CompiledRule.Node] {
     guard depth < RuleLimits.depthWithSegments else {
-      throw RuleError(path, .tooDeep, "with its segments, the rule nests more than \(RuleLimits.depthWithSegments) deep")
+      throw RuleError(
+        path, .tooDeep, "with its segments, the rule nests more than \(RuleLimits.depthWithSegments) deep")
     }
     depth += 1
     var nodes: [CompiledRule.Node] = []
@@ -120,6 +121,7 @@ extension Rule {
     case .segment: what = "segments"
     }
     problems.append(
-      RuleProblem(path: path, code: .needsBehaviour, message: "conditions about \(what) need more than the lead itself"))
+      RuleProblem(path: path, code: .needsBehaviour, message: "conditions about \(what) need more than the lead itself")
+    )
   }
 }

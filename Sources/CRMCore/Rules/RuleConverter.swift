@@ -62,7 +62,8 @@ public struct RuleConverter {
         if value == .bool(false) { continue }
         decoder.report("\(path).muted", .notSupported, "muted rules are not supported: remove the rule instead")
       case "match":
-        decoder.report("\(path).match", .notSupported, "match (conditions over the elements of a list) is not supported")
+        decoder.report(
+          "\(path).match", .notSupported, "match (conditions over the elements of a list) is not supported")
       default: kept.entries.append((key, value))
       }
     }
@@ -97,7 +98,8 @@ public struct RuleConverter {
   /// Rules with combinators between them: "and" binds more closely than "or".
   private mutating func independent(_ elements: [JSONValue], _ path: String, depth: Int) -> Rule? {
     guard elements.count % 2 == 1 else {
-      decoder.report(path, .invalidValue, "expected rules with a combinator between every two, or a combinator of the group")
+      decoder.report(
+        path, .invalidValue, "expected rules with a combinator between every two, or a combinator of the group")
       return nil
     }
     var alternatives: [[Rule]] = [[]]

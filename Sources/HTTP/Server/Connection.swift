@@ -55,10 +55,11 @@ final class Connection: Sendable {
     }
   }
 
-  /// Ends the connection if no request has begun on it.
-  func shutDownIfIdle() {
+  /// Ends the connection if no request has begun on it. Only the receiving direction: a request that has arrived and
+  /// has not been looked at is still answered.
+  func endIfIdle() {
     state.withLock { state in
-      if state.isOpen, state.exchange == nil { _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR)) }
+      if state.isOpen, state.exchange == nil { _ = Glibc.shutdown(descriptor, Int32(SHUT_RD)) }
     }
   }
 

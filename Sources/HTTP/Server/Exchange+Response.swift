@@ -15,7 +15,9 @@ extension Exchange {
           buffer.count, UnsafeMutableRawPointer(mutating: buffer.baseAddress), .RESPMEM_MUST_COPY)
       }
     case .stream(let length, let producer):
-      let stream = ResponseStream(connection: mhd) { [weak self] producerIsLate in
+      // Server-sent events have no end of their own; every other stream has, and must not seem complete before it.
+      let isEndless = response.headers["Content-Type"]?.hasPrefix("text/event-stream") ?? false
+      let stream = ResponseStream(connection: mhd, isEndless: isEndless) { [weak self] producerIsLate in
         self?.noteProgress(producerIsLate: producerIsLate)
       }
       noteProgress(producerIsLate: true)
@@ -30,8 +32,9 @@ extension Exchange {
     if let (stream, producer) = starting {
       responseStream.withLock { $0 = stream }
       stream.start(producer)
-      // `halt` may have come before the stream was there to be found.
+      // The end of the server may have come before the stream was there to be found.
       if state.withLock({ $0.isHalted }) { stream.abort() }
+      if core.isStopping { endIfEndless() }
     }
     return result
   }

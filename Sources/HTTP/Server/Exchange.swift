@@ -271,8 +271,10 @@ final class Exchange: @unchecked Sendable {
     }
   }
 
-  /// The server is stopping: endless responses end now.
-  func endIfEndless() { responseStream.withLock { $0 }?.finish() }
+  /// The server is stopping: an endless response ends now, in order.
+  func endIfEndless() {
+    responseStream.withLock { $0?.isEndless == true ? $0 : nil }?.finish()
+  }
 
   /// The server stops: whatever still runs is cancelled, and nothing stays suspended.
   func halt() {

@@ -22,10 +22,13 @@ final class ResponseStream: @unchecked Sendable {
 
   private let state = Mutex(State())
   private let connection: OpaquePointer
+  /// Whether the body ends only when somebody ends it.
+  let isEndless: Bool
   private let onProgress: @Sendable (_ producerIsLate: Bool) -> Void
 
-  init(connection: OpaquePointer, onProgress: @escaping @Sendable (_ producerIsLate: Bool) -> Void) {
+  init(connection: OpaquePointer, isEndless: Bool, onProgress: @escaping @Sendable (_ producerIsLate: Bool) -> Void) {
     self.connection = connection
+    self.isEndless = isEndless
     self.onProgress = onProgress
   }
 

@@ -51,9 +51,9 @@ final class ServerCore: Sendable {
   // MARK: - Connections and exchanges, on libmicrohttpd's threads
 
   func begin(_ connection: Connection, _ mhd: OpaquePointer, _ target: UnsafePointer<CChar>) -> Exchange {
-    inFlightCount.add(1, ordering: .acquiringAndReleasing)
     let exchange = Exchange(core: self, connection: connection, mhd: mhd, target: target, now: .now)
     connection.begin(exchange)
+    inFlightCount.add(1, ordering: .acquiringAndReleasing)
     // After it can be found by `halt`, so that it cannot be missed.
     if halted.load(ordering: .sequentiallyConsistent) { exchange.halt() }
     return exchange
@@ -93,7 +93,7 @@ final class ServerCore: Sendable {
   func beginStopping() {
     stopping.store(true, ordering: .relaxed)
     for connection in table.all {
-      connection.shutDownIfIdle()
+      connection.endIfIdle()
       connection.exchange?.endIfEndless()
     }
   }

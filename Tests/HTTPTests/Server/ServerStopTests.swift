@@ -98,6 +98,33 @@ import Testing
     #expect(try await onThread { try socket.receiveAll() }.hasSuffix("0\r\n\r\n"), "the stream ends in order")
   }
 
+  @Test func anExportUnderWayIsNotCutShort() async throws {
+    let server = try start { router in
+      router.on(.get, "/export") { _ in
+        let count = Counter()
+        return HTTPResponse(
+          headers: ["Content-Type": "text/csv"],
+          body: .stream(
+            length: nil,
+            {
+              if count.increment() > 20 { return nil }
+              try await Task.sleep(for: .milliseconds(10))
+              return Array("row \(count.current)\n".utf8)
+            }))
+      }
+    }
+    let port = server.port
+    async let answer = onThread {
+      let socket = try RawSocket(port: port)
+      try socket.send("GET /export HTTP/1.1\r\nHost: h\r\n\r\n")
+      return try socket.receiveAll()
+    }
+    try await eventually("it is under way") { server.requestsInFlight == 1 }
+    await server.stop(grace: .seconds(10))
+    let text = try await answer
+    #expect(text.contains("row 20\n") && text.hasSuffix("0\r\n\r\n"))
+  }
+
   @Test func stoppingUnderLoadEndsEveryTime() async throws {
     for _ in 0..<10 {
       let server = try start { router in

@@ -28,9 +28,6 @@ struct TestBroker: Sendable, CustomTestStringConvertible {
     try #require(running[kind])
   }
 
-  /// Short where the broker allows it: the embedded one lets a group that changes wait for nearly as long.
-  var sessionTimeout: Duration { kind == .embedded ? .seconds(4) : .seconds(6) }
-
   /// A topic of its own for each test.
   func makeTopic(partitions: Int) async throws -> String {
     let name = "test-\(UUID().uuidString.lowercased())"
