@@ -32,7 +32,8 @@ extension Store {
   public func claim(_ jobs: [SendJob], owner: String) async throws -> ClaimResult {
     let fence = UUIDBytes()
     guard !jobs.isEmpty else { return ClaimResult(claimed: [], fence: fence) }
-    let slot = statsSlot
+    let slot = slots.take()
+    defer { slots.give(slot) }
     return try await mongo.withTransaction { connection in
       let sending = try Store.runsThatSend(Set(jobs.map(\.runID)), connection)
       let eligible = jobs.filter { sending.contains($0.runID) }

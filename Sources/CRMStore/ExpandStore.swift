@@ -41,7 +41,8 @@ extension Store {
     render: @escaping @Sendable (Lead) -> ExpandedLead
   ) async throws -> ExpandedChunk {
     let now = clock.now()
-    let slot = statsSlot
+    let slot = slots.take()
+    defer { slots.give(slot) }
     return try await mongo.withTransaction { connection in
       let claimed = try connection.updateOne(
         Collections.audienceChunks, ["_id": .objectID(chunk.id), "expanded": false],
@@ -82,7 +83,8 @@ extension Store {
   /// - Returns: nil when the run is final; its audience does not change any more.
   public func appendChunk(run: UUIDBytes, leadIDs: [ObjectID]) async throws -> AudienceChunk? {
     let now = clock.now()
-    let slot = statsSlot
+    let slot = slots.take()
+    defer { slots.give(slot) }
     return try await mongo.withTransaction { connection in
       let grown = try connection.findAndModify(
         Collections.campaignRuns,
@@ -161,7 +163,8 @@ extension Store {
   /// Ends the rows of a cancelled run's chunk that have not been claimed: they become CANCELLED.
   public func cancel(_ chunk: AudienceChunk, of run: CampaignRun) async throws {
     let now = clock.now()
-    let slot = statsSlot
+    let slot = slots.take()
+    defer { slots.give(slot) }
     try await mongo.withTransaction { connection in
       let claimed = try connection.updateOne(
         Collections.audienceChunks, ["_id": .objectID(chunk.id), "expanded": false],

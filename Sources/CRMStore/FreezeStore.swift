@@ -99,7 +99,8 @@ extension Store {
     let now = clock.now()
     let chunk = AudienceChunk(
       runID: lease.run.id, sequence: sequence, origin: .rule, leadIDs: leadIDs, createdAt: now)
-    let slot = statsSlot
+    let slot = slots.take()
+    defer { slots.give(slot) }
     try await mongo.withTransaction { connection in
       let until: BSONValue = [
         "$dateAdd": ["startDate": "$$NOW", "unit": "second", "amount": .int64(Int64(leaseSeconds))]

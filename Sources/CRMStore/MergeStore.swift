@@ -22,7 +22,8 @@ extension Store {
   public func merge(_ events: [UUIDBytes: [SendEvent]]) async throws -> MergeReport {
     guard !events.isEmpty else { return MergeReport() }
     let now = clock.now()
-    let slot = statsSlot
+    let slot = slots.take()
+    defer { slots.give(slot) }
     return try await mongo.withTransaction { connection in
       var report = MergeReport()
       var deltas: [UUIDBytes: CampaignStats] = [:]

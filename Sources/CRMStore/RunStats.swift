@@ -3,12 +3,12 @@ import CRMCore
 import Crypto
 import Mongo
 
-/// A run's counters live in several slot documents, so that replicas that count at once seldom meet.
+/// A run's counters live in several slot documents, so that transactions that count at once seldom meet.
 ///
 /// Every transaction adds a delta whose states sum to the growth of the audience, so each slot obeys the conservation law
 /// by itself, and a snapshot read of all slots obeys it whenever it is made.
 enum RunStats {
-  static let slots = 16
+  static let slots = 32
 
   static func slotID(_ run: UUIDBytes, _ slot: Int) -> String { "\(run.string)/\(slot)" }
 

@@ -6,17 +6,16 @@ import Runtime
 /// The product's documents in MongoDB: one extension, in a file of its own, for each operation that deserves one.
 ///
 /// Every operation is one blocking job on the client's threads, with as few round trips as its promise allows. All of
-/// them throw `MongoError` when the server does not answer; what else they throw is said beside each.
+/// them throw `MongoError` when the server does not answer; what else they throw is said beside each. A process makes one.
 public struct Store: Sendable {
   public let mongo: MongoClient
   public let clock: any WallClock
-  /// Which of a run's counter documents this process adds to.
-  let statsSlot: Int
+  /// Which of a run's counter documents each transaction adds to.
+  let slots = StatsSlots()
 
   public init(mongo: MongoClient, clock: any WallClock) {
     self.mongo = mongo
     self.clock = clock
-    statsSlot = Int.random(in: 0..<RunStats.slots)
   }
 }
 

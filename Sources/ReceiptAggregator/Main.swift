@@ -12,8 +12,9 @@ struct ReceiptAggregator {
       let merge = ConsumerLoop(
         name: "receipts",
         consumer: try context.consumer(of: [.statusUpdates, .receipts], highWater: batch * 6),
-        .init(
-          batch: batch, linger: .milliseconds(context.settings[CRMSettings.mergeLinger]), concurrency: 2),
+        // One at a time: outcome and receipt of a send lie in partitions of the same number, which come to the same
+        // process, so merges of one send never meet.
+        .init(batch: batch, linger: .milliseconds(context.settings[CRMSettings.mergeLinger])),
         deadLetters: context.deadLetters, metrics: context.instruments.consumer("receipts"), log: context.log,
         decode: Told.decode, handle: merger.handle)
       let filing = DeadLetterFiling(store: context.store)

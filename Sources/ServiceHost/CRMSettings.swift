@@ -27,8 +27,11 @@ public enum CRMSettings {
     "KAFKA_CLIENT_ID", default: "minicrm", "Client id shown in the broker's logs; the process name is appended.")
   public static let kafkaGroupID = Setting.text(
     "KAFKA_GROUP_ID", default: "minicrm", "Prefix of the consumer groups; the process name is appended.")
+  public static let kafkaLinger = Setting.int(
+    "KAFKA_LINGER_MS", default: 15, in: 0...1000,
+    "Milliseconds for which a record waits for others to share its request with.")
   public static let topicPartitions = Setting.int(
-    "KAFKA_TOPIC_PARTITIONS", default: 12, in: 1...512, "Partitions of a topic that is created at start.")
+    "KAFKA_TOPIC_PARTITIONS", default: 6, in: 1...512, "Partitions of a topic that is created at start.")
   public static let topicReplication = Setting.int(
     "KAFKA_TOPIC_REPLICATION", default: 1, in: 1...7, "Replicas of a topic that is created at start.")
 
@@ -37,7 +40,7 @@ public enum CRMSettings {
     [
       { $0.declare(host) }, { $0.declare(logLevel) }, { $0.declare(mongodbURI) }, { $0.declare(mongodbDatabase) },
       { $0.declare(mongodbPool) }, { $0.declare(kafkaBrokers) }, { $0.declare(kafkaClientID) },
-      { $0.declare(kafkaGroupID) }, { $0.declare(topicPartitions) }, { $0.declare(topicReplication) },
+      { $0.declare(kafkaGroupID) }, { $0.declare(kafkaLinger) }, { $0.declare(topicPartitions) }, { $0.declare(topicReplication) },
     ]
   }
 

@@ -21,6 +21,7 @@ public struct ServiceContext: Sendable {
   public let startedAt: Timestamp
   /// Nil for a process that does not use MongoDB.
   public let database: MongoClient?
+  private let collections: Store?
   /// Nil for a process that does not use Kafka.
   public let messaging: Messaging?
 
@@ -48,17 +49,22 @@ public struct ServiceContext: Sendable {
         uri: settings[CRMSettings.mongodbURI], database: settings[CRMSettings.mongodbDatabase])
       configuration.poolSize = settings[CRMSettings.mongodbPool]
       configuration.applicationName = definition.name
-      database = try MongoClient(configuration)
+      let database = try MongoClient(configuration)
+      self.database = database
+      collections = Store(mongo: database, clock: clock)
     } else {
       database = nil
+      collections = nil
       health.report(.database, problem: nil)
     }
     if definition.usesKafka {
       let clientID = "\(settings[CRMSettings.kafkaClientID])-\(definition.name)"
       let brokers = settings[CRMSettings.kafkaBrokers]
       let kafkaLog = ServiceContext.kafkaLog(log)
+      var producer = KafkaProducerConfiguration(brokers: brokers, clientID: clientID)
+      producer.lingerMS = settings[CRMSettings.kafkaLinger]
       messaging = Messaging(
-        producer: try KafkaProducer(KafkaProducerConfiguration(brokers: brokers, clientID: clientID), log: kafkaLog),
+        producer: try KafkaProducer(producer, log: kafkaLog),
         admin: try KafkaAdmin(brokers: brokers, clientID: clientID, log: kafkaLog))
     } else {
       messaging = nil
@@ -73,8 +79,8 @@ public struct ServiceContext: Sendable {
   ///
   /// A process that declares that it uses no database must not ask for them.
   public var store: Store {
-    guard let database else { preconditionFailure("\(definition.name) declares that it uses no database") }
-    return Store(mongo: database, clock: clock)
+    guard let collections else { preconditionFailure("\(definition.name) declares that it uses no database") }
+    return collections
   }
 
   public var kafka: Messaging {
@@ -96,6 +102,9 @@ public struct ServiceContext: Sendable {
       brokers: settings[CRMSettings.kafkaBrokers], groupID: suffix.map { "\(groupID)-\($0)" } ?? groupID,
       clientID: "\(settings[CRMSettings.kafkaClientID])-\(definition.name)", topics: topics.map(\.name))
     configuration.highWater = highWater
+    // A fetch waits a moment for more than a few records: each one costs the broker more than the records in it.
+    configuration.fetchWait = .milliseconds(50)
+    configuration.extra["fetch.min.bytes"] = "32768"
     return try KafkaConsumer(configuration, log: ServiceContext.kafkaLog(log))
   }
 

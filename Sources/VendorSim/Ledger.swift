@@ -75,9 +75,14 @@ final class Ledger: Service {
   private let lock: LockFile
   private let work = DispatchSemaphore(value: 0)
   private let thread = Mutex<OwnedThread?>(nil)
-  private let accepted: Mutex<@Sendable ([AcceptedMessage]) -> Void> = Mutex({ _ in })
+  private let observer = Mutex(Observer { _ in })
   /// The journal and where it ends; used by the writing thread alone once it runs.
   private let journal: Mutex<JournalEnd>
+
+  /// A box around the closure: a lock around a bare closure would wrap it anew at each reading, and the wraps add up.
+  private struct Observer: Sendable {
+    let accepted: @Sendable ([AcceptedMessage]) -> Void
+  }
 
   private struct JournalEnd {
     var file: AppendFile
@@ -111,7 +116,9 @@ final class Ledger: Service {
   }
 
   /// Sets what is told of new messages, before their callers are answered. Called on the writing thread: must not block.
-  func onAccepted(_ body: @escaping @Sendable ([AcceptedMessage]) -> Void) { accepted.withLock { $0 = body } }
+  func onAccepted(_ body: @escaping @Sendable ([AcceptedMessage]) -> Void) {
+    observer.withLock { $0 = Observer(accepted: body) }
+  }
 
   func start() async throws {
     thread.withLock { $0 = OwnedThread.start(name: "ledger") { [self] in write() } }
@@ -288,7 +295,7 @@ final class Ledger: Service {
       state.end = start + UInt64(bytes.count)
     }
     metrics.accepted(messages)
-    accepted.withLock { $0 }(messages.filter(\.effective))
+    observer.withLock { $0 }.accepted(messages.filter(\.effective))
     for (pending, message) in zip(group, messages) { pending.continuation.resume(returning: .success(message)) }
   }
 

@@ -22,7 +22,7 @@ final class ReceiptDispatcher: Service {
   }
 
   /// What to do after an attempt.
-  private enum Outcome: String {
+  private enum Outcome: String, CaseIterable {
     case delivered
     /// The receiver will never take it.
     case refused
@@ -38,7 +38,8 @@ final class ReceiptDispatcher: Service {
   private let concurrency: Int
   private let clock: any WallClock
   private let log: Logger
-  private let metrics: SimulatorMetrics
+  private let dropped: Counter
+  private let counters: [Outcome: Counter]
   private let state = Mutex(State())
   private let wake = DispatchSemaphore(value: 0)
   private let idle = Latch<Void>()
@@ -66,7 +67,9 @@ final class ReceiptDispatcher: Service {
     self.concurrency = concurrency
     self.clock = clock
     self.log = log
-    self.metrics = metrics
+    dropped = metrics.receipts.labels("dropped")
+    counters = Dictionary(
+      uniqueKeysWithValues: Outcome.allCases.map { ($0, metrics.receipts.labels($0.rawValue)) })
     ledger.onAccepted { [weak self] messages in self?.schedule(messages) }
     registry.gauge("minicrm_vendor_receipts_waiting", help: "Receipts that are not due, or are to be tried again.") {
       [weak self] in Double(self?.state.withLock { $0.queue.count } ?? 0)
@@ -136,7 +139,7 @@ final class ReceiptDispatcher: Service {
       }
     }
     if !dropped.isEmpty {
-      metrics.receipts.labels("dropped").add(dropped.count)
+      self.dropped.add(dropped.count)
       ledger.markReported(dropped)
     }
     push(entries)
@@ -215,7 +218,7 @@ final class ReceiptDispatcher: Service {
 
   private func deliver(_ receipt: Receipt, _ entry: ReceiptQueue.Entry) async {
     let outcome = await attempt(receipt)
-    metrics.receipts.labels(outcome.rawValue).add()
+    counters[outcome]?.add()
     switch outcome {
     case .delivered, .refused, .expired:
       ledger.markReported([receipt.id])

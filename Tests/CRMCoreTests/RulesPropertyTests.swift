@@ -36,6 +36,7 @@ import Testing
     var generator = RuleGenerator(seed: 5)
     var seen: [[UInt8]: [UInt8]] = [:]
     for _ in 0..<3_000 {
+      if generator.chance(5) { generator.renewVocabulary() }
       // Few choices in small rules, so that near misses are many.
       let json = generator.rule(depth: generator.below(3), behaviours: true)
       for json in [json] + Self.neighbours(of: json) {

@@ -171,7 +171,7 @@ final class ReceiptListener: Sendable {
       }
       return HTTPResponse(status: status)
     }
-    let server = HTTPServer(.init(host: "127.0.0.1", port: 0, threads: 1), router: router)
+    let server = HTTPServer(.init(host: "127.0.0.1", port: 0), router: router)
     try server.start()
     self.shared = shared
     self.server = server

@@ -5,7 +5,10 @@ import JSON
 
 /// `/api/v1/orders`
 struct OrderHandlers: Sendable {
-  let gateway: Gateway
+  private let gateway: Gateway
+  private let lane = OrderLane()
+
+  init(gateway: Gateway) { self.gateway = gateway }
 
   var routes: [Route] {
     [
@@ -20,10 +23,13 @@ struct OrderHandlers: Sendable {
 
   private var bulk: BulkHandler<OrderInput> {
     let currency = gateway.baseCurrency
+    let store = gateway.store
+    let lane = self.lane
     return BulkHandler(
       bulk: BulkRequest(
         kind: .orders, member: "orders",
-        decode: { OrderInput.decode($0, path: $1, baseCurrency: currency) }, store: gateway.store.applyOrders),
+        decode: { OrderInput.decode($0, path: $1, baseCurrency: currency) },
+        store: { try await lane.apply($0, to: store) }),
       recordKind: .order, store: gateway.store, producer: gateway.producer)
   }
 

@@ -79,7 +79,7 @@ struct Problem: Error, Sendable {
   var errors: [FieldError] = []
   /// Seconds after which to try again.
   var retryAfter: Int?
-  /// Members beyond those of every problem: `status_now`, `runId`, ….
+  /// Members beyond those of every problem: `current_status`, `runId`.
   var members: [(name: String, value: JSONValue)] = []
 
   init(

@@ -43,6 +43,7 @@ struct GatewayResponder: HTTPResponder {
       [
         LogKey.requestID: .string(request.id), "method": .string(request.method.rawValue),
         "path": .string(request.path), "status": .int(Int64(response.status)), "remote": .string(request.remoteAddress),
+        LogKey.traceparent: request.headers["traceparent"].map { .string($0) } ?? .null,
         LogKey.durationMS: .double(duration.inSeconds * 1000),
       ])
   }

@@ -55,6 +55,8 @@ final class CurlLoop: Sendable {
     }
   }
 
+  var outstanding: Int { inbox.withLock { $0.outstanding } }
+
   func cancel(_ id: UInt64) {
     enqueue { $0.commands.append(.cancel(id)) }
   }

@@ -72,6 +72,9 @@ public final class HTTPClient: Sendable {
     return try outcome.get()
   }
 
+  /// Requests without an outcome, waiting ones included.
+  public var outstandingRequests: Int { loop.outstanding }
+
   /// Ends every request with `.closed` and returns when the thread has ended.
   public func close() async {
     loop.close()

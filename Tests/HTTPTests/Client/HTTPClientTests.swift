@@ -313,20 +313,18 @@ import Testing
     let server = try ScriptedServer { socket, _ in
       while try socket.receiveRequest() != nil {}
     }
-    try await withClient(.init(maxConcurrent: 1, maxWaiting: 1)) { client in
-      async let first = failure(of: HTTPClientRequest(.post, server.url(), timeouts: .init(total: .seconds(1))), client)
-      try await eventually("the first is under way") { server.connections.current == 1 }
-      async let second = failure(
-        of: HTTPClientRequest(.post, server.url(), timeouts: .init(total: .milliseconds(200))), client)
-      let waited = try await second
-      #expect(waited.kind == .timedOut(.connect) && !waited.requestMayHaveBeenSent)
-      async let third = failure(
-        of: HTTPClientRequest(.post, server.url(), timeouts: .init(total: .milliseconds(300))), client)
-      try await Task.sleep(for: .milliseconds(50))
-      let fourth = try await failure(of: HTTPClientRequest(.post, server.url()), client)
-      #expect(fourth.kind == .overloaded && !fourth.requestMayHaveBeenSent)
-      _ = try await (first, third)
-    }
+    let client = try HTTPClient(.init(maxConcurrent: 1, maxWaiting: 1))
+    async let first = failure(of: HTTPClientRequest(.post, server.url(), timeouts: patient), client)
+    try await eventually("the first is under way") { server.connections.current == 1 }
+    let waited = try await failure(
+      of: HTTPClientRequest(.post, server.url(), timeouts: .init(total: .milliseconds(200))), client)
+    #expect(waited.kind == .timedOut(.connect) && !waited.requestMayHaveBeenSent)
+    async let third = failure(of: HTTPClientRequest(.post, server.url(), timeouts: patient), client)
+    try await eventually("the third waits") { client.outstandingRequests == 2 }
+    let fourth = try await failure(of: HTTPClientRequest(.post, server.url()), client)
+    #expect(fourth.kind == .overloaded && !fourth.requestMayHaveBeenSent)
+    await client.close()
+    _ = try await (first, third)
     server.stop()
   }
 
@@ -364,7 +362,7 @@ import Testing
     async let active = failure(of: HTTPClientRequest(.post, server.url()), client)
     try await eventually("it is under way") { server.connections.current == 1 }
     async let waiting = failure(of: HTTPClientRequest(.post, server.url()), client)
-    try await Task.sleep(for: .milliseconds(20))
+    try await eventually("the other waits") { client.outstandingRequests == 2 }
     await client.close()
     #expect(try await active.kind == .closed)
     let unsent = try await waiting
