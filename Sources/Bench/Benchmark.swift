@@ -41,7 +41,7 @@ struct Benchmark: Sendable {
   }
 
   private func scenarios(_ running: RunningStack, _ database: BenchDatabase, _ api: APIClient) async throws -> Results {
-    let profiler = options.profiles ? try Profiler(running, into: stack.directory, console) : nil
+    let profiler = options.profiles ? try await Profiler(running, into: stack.directory, console) : nil
     let meter = ProcessMeter(running.processes)
     var results = Results(
       options: options, machine: await Machine.current(),

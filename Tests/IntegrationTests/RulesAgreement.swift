@@ -80,6 +80,41 @@ import Testing
     await mongo.close()
   }
 
+  @Test func theServerTakesRulesAtTheirLimits() async throws {
+    let mongo = try await TestServers.shared.mongo()
+    var rules: [JSONValue] = []
+    let between: JSONValue = [
+      "type": "condition", "field": "metadata.a.b.c.d.e", "operator": "BETWEEN", "value": [1, 2],
+    ]
+    for op in ["AND", "OR"] {
+      // A complement of a complement would dissolve, and so would a group of one.
+      rules.append(
+        (0..<RuleLimits.depth).reduce(between) { rule, level in
+          level % 2 == 0 ? ["op": "NOT", "children": [rule]] : ["op": .string(op), "children": [rule, between]]
+        })
+    }
+    let wide = JSONValue.array(Array(repeating: between, count: RuleLimits.conditions))
+    rules += [["op": "AND", "children": wide], ["op": "OR", "children": wide]]
+    for text in [".", "k", "\u{E9}", "\u{3B9}", "\u{10400}"] {
+      let long = JSONValue.string(String(repeating: text, count: RuleLimits.stringBytes / text.utf8.count))
+      for op in ["CONTAINS", "STARTS_WITH", "ENDS_WITH"] {
+        rules.append(["type": "condition", "field": "name", "operator": .string(op), "value": long])
+      }
+    }
+    let many = JSONValue.array((0..<RuleLimits.listValues).map { .string("tag \($0)") })
+    rules.append(["type": "condition", "field": "tags", "operator": "HAS_ALL", "value": many])
+    rules.append(["type": "condition", "field": "name", "operator": "NOT_IN", "value": many])
+    let lead: BSONDocument = ["_id": 0, "name": .string(String(repeating: "K\u{C9}", count: 1_000))]
+    try await Self.replace("leads", with: [lead], mongo)
+    for json in rules {
+      let compiled = try Rule.decode(json).compiled(now: Timestamp(milliseconds: 0))
+      let wanted: Set<Int64> = try compiled.evaluator().matches(lead) ? [0] : []
+      let context = String(json.encodedString().prefix(200))
+      try await Self.expect(try compiled.filter(), finds: wanted, among: [lead], mongo, context)
+    }
+    await mongo.close()
+  }
+
   @Test func ordersAndMessagesCountAlikeInTheDatabaseAndInMemory() async throws {
     var generator = RuleGenerator(seed: Self.seed &+ 1)
     let mongo = try await TestServers.shared.mongo()

@@ -97,4 +97,37 @@ import Testing
     #expect(preview.sample.allSatisfy { $0.totalSpend >= 10 })
     #expect(try await store.countLeads(["total_spend": ["$lt": 0]], timeoutMS: 5000) == 0)
   }
+
+  @Test func aRuleAboutOrdersAndOtherSegmentsFindsItsLeads() async throws {
+    let store = try await TestServers.shared.store()
+    let rows = (0..<6).map { LeadInput(name: "L\($0)", emails: ["l\($0)@x.com"], tags: $0 < 4 ? ["vip"] : []) }
+    _ = try await store.upsertLeads(rows)
+    let day = Timestamp(milliseconds: 1_774_953_000_000)
+    let orders = [0, 0, 1, 5, 5].enumerated().map { index, lead in
+      OrderInput(orderNo: "\(index)", lead: .email("l\(lead)@x.com"), total: 10, currency: "USD", orderedAt: day)
+    }
+    _ = try await store.applyOrders(orders)
+    var vips = Self.segment("VIPs")
+    vips.rule = ["type": "condition", "field": "tags", "operator": "HAS_ANY", "value": ["vip"]]
+    _ = try await store.createSegment(vips)
+    let rule = try Rule.decode([
+      "op": "AND",
+      "children": [
+        ["type": "segment", "segment_id": .string(vips.id.hex)],
+        ["type": "orders", "measure": "count", "operator": ">=", "value": 2],
+      ],
+    ])
+    let filter = try await store.filter(of: ZonedRule(rule: rule, zone: .utc), now: day, timeoutMS: 5000)
+    #expect(try await store.preview(filter, timeoutMS: 5000).sample.map(\.name) == ["L0"])
+  }
+
+  @Test func aRuleThatNamesAnUnknownSegmentOrItselfIsNotUnderstood() async throws {
+    let store = try await TestServers.shared.store()
+    let id = ObjectID()
+    let rule = ZonedRule(rule: try Rule.decode(["type": "segment", "segment_id": .string(id.hex)]), zone: .utc)
+    await #expect(throws: RuleError.self) { try await store.compile(rule, now: Self.segment().createdAt) }
+    await #expect(throws: RuleError.self) {
+      try await store.compile(rule, now: Self.segment().createdAt, assuming: [id: rule])
+    }
+  }
 }

@@ -8,34 +8,39 @@ struct Profiler: Sendable {
 
   private static let samplesPerSecond = 499
 
-  /// - Throws: `BenchError` when there is no `perf` here.
-  init(_ running: RunningStack, into directory: URL, _ console: Console) throws {
-    let candidates = ["/usr/bin/perf", "/usr/local/bin/perf"]
-    guard candidates.contains(where: FileManager.default.isExecutableFile(atPath:)) else {
-      throw BenchError("PROFILE: there is no perf here (Debian: apt-get install linux-perf)")
+  /// Says so, and is nil, when there is no `perf` here.
+  init?(_ running: RunningStack, into directory: URL, _ console: Console) async throws {
+    guard let version = await Command.output(of: "perf", ["--version"]) else {
+      console.progress("no profile: there is no perf here (Debian: apt-get install linux-perf)")
+      return nil
     }
+    console.progress("profiling with \(version)")
     processes = running.processes
     self.directory = directory.appending(path: "profile")
     self.console = console
+    if FileManager.default.fileExists(atPath: self.directory.path) {
+      try FileManager.default.removeItem(at: self.directory)
+    }
     try FileManager.default.createDirectory(at: self.directory, withIntermediateDirectories: true)
   }
 
   func record(_ name: String) async throws -> Recording {
     let data = directory.appending(path: "\(name).data")
+    // The whole machine where that is allowed: a buffer a processor costs far less than one a thread.
+    let scope = geteuid() == 0 ? ["--all-cpus"] : ["--pid", processes.map { "\($0.pid)" }.joined(separator: ",")]
     // The processor's clock works in virtual machines, too; Swift keeps frame pointers.
-    let arguments = [
-      "perf", "record", "--event", "cpu-clock", "--freq", "\(Self.samplesPerSecond)", "--call-graph", "fp",
-      "--output", data.path, "--pid", processes.map { "\($0.pid)" }.joined(separator: ","),
-    ]
+    let arguments =
+      ["record", "--event", "cpu-clock", "--freq", "\(Self.samplesPerSecond)", "--call-graph", "fp"]
+      + ["--output", data.path] + scope
     let log = directory.appending(path: "\(name).log")
-    let child = try Command.Child("/usr/bin/env", arguments, output: log)
+    let child = try Child("perf", arguments, output: log)
     return Recording(name: name, child: child, data: data, processes: processes, directory: directory, console: console)
   }
 
   /// A recording under way.
   struct Recording: Sendable {
     fileprivate let name: String
-    fileprivate let child: Command.Child
+    fileprivate let child: Child
     fileprivate let data: URL
     fileprivate let processes: [MeasuredProcess]
     fileprivate let directory: URL
@@ -43,7 +48,12 @@ struct Profiler: Sendable {
 
     func abandon() async {
       child.signal(SIGINT)
+      let patience = Task {
+        try await Task.sleep(for: .seconds(60))
+        child.signal(SIGKILL)
+      }
       _ = await child.ended()
+      patience.cancel()
     }
 
     /// Ends the recording and writes a file a process: where the time was spent, and under which callers.

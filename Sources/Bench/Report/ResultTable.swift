@@ -13,7 +13,7 @@ struct ResultTable {
       "MiniCRM \(results.versions.product) benchmark, commit \(machine.commit ?? "unknown"), "
         + "\(grouped(results.options.leads)) leads",
       "  \(machine.cores) cores (\(machine.model)), \(machine.memoryGB) GB, \(machine.kernel); the load included",
-      "  MongoDB \(results.versions.mongodb); broker: \(results.versions.kafka.map { "\($0), " } ?? "")\(results.broker)",
+      "  MongoDB \(results.versions.mongodb); broker: \(results.broker)\(results.versions.kafka.map { " (\($0))" } ?? "")",
     ]
   }
 

@@ -41,6 +41,7 @@ func aligned(_ rows: [[String]]) -> [String] {
       let padding = String(repeating: " ", count: widths[column] - cell.count)
       return column == 0 ? cell + padding : padding + cell
     }
-    return "  " + cells.joined(separator: "  ")
+    let line = "  " + cells.joined(separator: "  ")
+    return String(line.reversed().drop { $0 == " " }.reversed())
   }
 }
