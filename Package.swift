@@ -87,7 +87,7 @@ let package = Package(
     tests("HTTPTests", ["HTTP", "Runtime"]),
     tests("CivilTimeTests", ["CivilTime"]),
     tests("CRMCoreTests", ["BSON", "CivilTime", "CRMCore", "Crypto", "JSON"]),
-    tests("CRMMessagingTests", ["CRMCore", "CRMMessaging", "JSON", "Kafka"]),
+    tests("CRMMessagingTests", ["BSON", "CivilTime", "CRMCore", "CRMMessaging", "JSON", "Kafka", "Runtime"]),
     tests(
       "IntegrationTests",
       service),

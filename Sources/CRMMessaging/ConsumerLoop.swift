@@ -128,7 +128,8 @@ public final class ConsumerLoop<Message: Sendable>: Service {
       do {
         let outcome = try await handle(incoming)
         for (index, error) in outcome.poison where incoming.indices.contains(index) {
-          letters.append(bury(incoming[index].record, error, attempts: attempt + 1, since: firstFailure.withLock { $0 }))
+          letters.append(
+            bury(incoming[index].record, error, attempts: attempt + 1, since: firstFailure.withLock { $0 }))
         }
         return true
       } catch let error as PoisonError {
@@ -147,7 +148,10 @@ public final class ConsumerLoop<Message: Sendable>: Service {
         let delay = configuration.backoff.delay(attempt: attempt)
         log.warning(
           "\(name): a batch could not be handled and is tried again",
-          [LogKey.error: .string("\(error)"), LogKey.count: .int(Int64(incoming.count)), "attempt": .int(Int64(attempt + 1))])
+          [
+            LogKey.error: .string("\(error)"), LogKey.count: .int(Int64(incoming.count)),
+            "attempt": .int(Int64(attempt + 1)),
+          ])
         guard await pause(delay) else { return false }
         attempt += 1
       }
@@ -177,7 +181,8 @@ public final class ConsumerLoop<Message: Sendable>: Service {
       "\(name): record goes to the dead letters",
       [
         LogKey.topic: .string(record.topic), LogKey.partition: .int(Int64(record.partition)),
-        LogKey.offset: .int(record.offset), "error_class": .string(error.errorClass), LogKey.error: .string(error.message),
+        LogKey.offset: .int(record.offset), "error_class": .string(error.errorClass),
+        LogKey.error: .string(error.message),
         LogKey.traceparent: .string(record.trace.description),
       ])
     return deadLetters.deadLetter(for: record, error, attempts: attempts, firstFailure: since)
@@ -199,7 +204,8 @@ public struct ConsumerMetrics: Sendable {
   private let consumer: String
   private let seconds: Histogram
 
-  public init(consumer: String, records: MetricFamily<Counter>, retries: MetricFamily<Counter>,
+  public init(
+    consumer: String, records: MetricFamily<Counter>, retries: MetricFamily<Counter>,
     letters: MetricFamily<Counter>, seconds: MetricFamily<Histogram>
   ) {
     self.consumer = consumer

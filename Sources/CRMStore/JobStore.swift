@@ -38,7 +38,8 @@ extension Store {
   /// processed by the worker.
   ///
   /// - Parameter errors: of the rejected rows; a row may have several.
-  public func reportRows(_ job: ObjectID, received: Int64, rejected: Int64 = 0, errors: [JobRowError] = []) async throws {
+  public func reportRows(_ job: ObjectID, received: Int64, rejected: Int64 = 0, errors: [JobRowError] = []) async throws
+  {
     let now = clock.now()
     let rows = Store.errorDocuments(job, errors, now)
     try await mongo.withConnection { connection in

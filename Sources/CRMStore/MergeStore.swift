@@ -45,7 +45,8 @@ extension Store {
         let (after, anomalies) = before.merge(told)
         for anomaly in anomalies { report.anomalies[anomaly.kind.rawValue, default: 0] += 1 }
         guard after != before else { return .more }
-        writes.append(.updateOne(filter: ["_id": .uuid(id.bytes)], update: Store.update(from: before, to: after, at: now)))
+        writes.append(
+          .updateOne(filter: ["_id": .uuid(id.bytes)], update: Store.update(from: before, to: after, at: now)))
         if before.status != after.status {
           deltas[run, default: CampaignStats()].move(from: before.status, to: after.status)
         }

@@ -23,7 +23,9 @@ extension Store {
     CollectionSchema(
       name: Collections.leads,
       validator: object(
-        required: ["name", "emails", "phones", "tags", "total_spend", "visits", "metadata", "created_at", "updated_at"],
+        required: [
+          "name", "emails", "phones", "tags", "total_spend", "visits", "metadata", "created_at", "updated_at",
+        ],
         [
           "name": ["bsonType": "string"],
           "emails": ["bsonType": "array", "minItems": 1, "items": ["bsonType": "string"]],

@@ -62,7 +62,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
       if !scanner.skip(oneOf: "Z", "z", "Z") {
         let sign: Int
         if scanner.skip("+") { sign = 1 } else if scanner.skip("-") { sign = -1 } else { return nil }
-        guard let hours = scanner.digits(2), hours < 24, scanner.skip(":"), let minutes = scanner.digits(2), minutes < 60
+        guard let hours = scanner.digits(2), hours < 24, scanner.skip(":"), let minutes = scanner.digits(2),
+          minutes < 60
         else { return nil }
         offsetMinutes = sign * (hours * 60 + minutes)
       }

@@ -15,7 +15,8 @@ struct IngestWorker {
       let currency = context.settings[CRMSettings.baseCurrency]
       return [
         try loop(IngestHandler(.lead, progress: store, rows: LeadRows(store: store)), context),
-        try loop(IngestHandler(.order, progress: store, rows: OrderRows(store: store, baseCurrency: currency)), context),
+        try loop(
+          IngestHandler(.order, progress: store, rows: OrderRows(store: store, baseCurrency: currency)), context),
       ]
     }
   }
@@ -25,7 +26,8 @@ struct IngestWorker {
     let batch = context.settings[CRMSettings.ingestBatch]
     let topic = handler.kind.topic
     return ConsumerLoop(
-      name: topic.name, consumer: try context.consumer(of: [topic], suffix: handler.kind.rawValue, highWater: 4 * batch),
+      name: topic.name,
+      consumer: try context.consumer(of: [topic], suffix: handler.kind.rawValue, highWater: 4 * batch),
       .init(batch: batch, linger: linger, concurrency: 1),
       deadLetters: context.deadLetters, metrics: context.instruments.consumer(topic.name), log: context.log,
       decode: handler.decode, handle: handler.handle)

@@ -33,7 +33,8 @@ struct RowBatch {
         continue
       }
       guard job.kind == kind else {
-        poison.append((index, PoisonError("wrong_job", "job \(row.job.hex) imports \(job.kind.rawValue), not \(kind.rawValue)")))
+        poison.append(
+          (index, PoisonError("wrong_job", "job \(row.job.hex) imports \(job.kind.rawValue), not \(kind.rawValue)")))
         continue
       }
       let watermark = job.watermarks[row.partition]
@@ -41,7 +42,8 @@ struct RowBatch {
       fresh.append(index)
       let part = Part(job: row.job, partition: row.partition)
       let first = watermark ?? JobWatermark(offset: row.offset, row: row.row)
-      var advance = advances[part]
+      var advance =
+        advances[part]
         ?? JobAdvance(job: row.job, partition: row.partition, from: watermark, to: first, counts: JobCounts())
       // The offset follows the newest record even when a topic made anew has begun at 0 again; the row never falls.
       advance.to = JobWatermark(offset: row.offset, row: max(advance.to.row, row.row))

@@ -39,12 +39,11 @@ struct Freezer: Sendable {
     ])
     let filter: BSONDocument
     do {
-      guard let zone = CalendarZone(identifier: run.timezone) else {
-        throw InvalidRun(message: "the time zone \(run.timezone) is unknown")
-      }
-      filter = try Rule.decode(run.rule, path: "rule_ast").filter(now: run.asOf, zone: zone)
-    } catch {
+      filter = try await audienceFilter(of: run)
+    } catch let error as RuleError {
       log.error("the segment's rule cannot be carried out", [LogKey.error: .string("\(error)")])
+      return try await store.failRun(run, errorClass: "invalid_rule", message: "\(error)")
+    } catch let error as UnknownZone {
       return try await store.failRun(run, errorClass: "invalid_rule", message: "\(error)")
     }
     do {
@@ -55,6 +54,13 @@ struct Freezer: Sendable {
     } catch is FreezeInterrupted {
       log.info("freezing stopped: the run was paused or ended, or another worker goes on")
     }
+  }
+
+  /// The rule as it was at the launch, with what it asks of orders, campaigns and other segments answered now.
+  private func audienceFilter(of run: CampaignRun) async throws -> BSONDocument {
+    guard let zone = CalendarZone(identifier: run.timezone) else { throw UnknownZone(identifier: run.timezone) }
+    let rule = ZonedRule(rule: try Rule.decode(run.rule), zone: zone)
+    return try await store.filter(of: rule, now: run.asOf, timeoutMS: 120_000)
   }
 
   private func walk(_ lease: FreezeLease, matching filter: BSONDocument, trace: TraceContext) async throws -> Int64 {
@@ -80,8 +86,8 @@ struct Freezer: Sendable {
   }
 }
 
-/// Why a run cannot be carried out.
-private struct InvalidRun: Error, CustomStringConvertible {
-  let message: String
-  var description: String { message }
+/// A run names a time zone that this system does not know.
+private struct UnknownZone: Error, CustomStringConvertible {
+  let identifier: String
+  var description: String { "the time zone \(identifier) is unknown" }
 }

@@ -39,14 +39,16 @@ struct JobPublisher: Sendable {
   }
 
   /// Claims that lapsed, told like any other outcome.
-  func publishUnknown(_ sendIDs: [UUIDBytes], of chunk: AudienceChunk, _ run: CampaignRun, now: Timestamp) async throws {
+  func publishUnknown(_ sendIDs: [UUIDBytes], of chunk: AudienceChunk, _ run: CampaignRun, now: Timestamp) async throws
+  {
     let leads = Dictionary(
       chunk.leadIDs.map { (SendID.make(run: run.id, lead: $0, channel: run.channel), $0) }, uniquingKeysWith: { $1 })
     try await publish(
       sendIDs.compactMap { id in
         leads[id].map { lead in
           StatusUpdate(
-            sendID: id, campaignID: run.campaignID, leadID: lead, status: .unknown, attempt: 1, vendor: StatusUpdate.noVendor,
+            sendID: id, campaignID: run.campaignID, leadID: lead, status: .unknown, attempt: 1,
+            vendor: StatusUpdate.noVendor,
             vendorMessageID: nil,
             error: SendError(
               errorClass: "lease_lapsed", message: "the worker that claimed this send told no outcome in time"),

@@ -51,7 +51,9 @@ final class Sweeper: Service {
             try await sweep()
           }
         } catch {
-          if !Task.isCancelled { log.warning("sweep failed; the next one goes on", [LogKey.error: .string("\(error)")]) }
+          if !Task.isCancelled {
+            log.warning("sweep failed; the next one goes on", [LogKey.error: .string("\(error)")])
+          }
         }
         try? await Task.sleep(for: interval)
       }

@@ -16,7 +16,8 @@ struct DeadLetterFiling: Sendable {
       offset: record.text(ofHeader: HeaderName.originOffset).flatMap { Int64($0) },
       group: record.text(ofHeader: HeaderName.group) ?? "unknown",
       attempts: record.text(ofHeader: HeaderName.attempts).flatMap { Int($0) } ?? 1,
-      errorClass: record.text(ofHeader: HeaderName.errorClass) ?? "unknown", error: record.text(ofHeader: HeaderName.error) ?? "",
+      errorClass: record.text(ofHeader: HeaderName.errorClass) ?? "unknown",
+      error: record.text(ofHeader: HeaderName.error) ?? "",
       firstFailure: record.text(ofHeader: HeaderName.firstFailure).flatMap { Timestamp(rfc3339: $0) },
       failedAt: record.text(ofHeader: HeaderName.lastFailure).flatMap { Timestamp(rfc3339: $0) }
         ?? Timestamp(milliseconds: record.timestampMS),

@@ -41,7 +41,9 @@ public struct SettingsError: Error, CustomStringConvertible {
 }
 
 extension Setting where Value == Int {
-  public static func int(_ key: String, default fallback: Int?, in range: ClosedRange<Int>, _ meaning: String) -> Setting {
+  public static func int(_ key: String, default fallback: Int?, in range: ClosedRange<Int>, _ meaning: String)
+    -> Setting
+  {
     Setting(
       declaration: SettingDeclaration(
         key: key, type: "integer", defaultText: fallback.map(String.init),

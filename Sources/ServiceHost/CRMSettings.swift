@@ -40,7 +40,8 @@ public enum CRMSettings {
     [
       { $0.declare(host) }, { $0.declare(logLevel) }, { $0.declare(mongodbURI) }, { $0.declare(mongodbDatabase) },
       { $0.declare(mongodbPool) }, { $0.declare(kafkaBrokers) }, { $0.declare(kafkaClientID) },
-      { $0.declare(kafkaGroupID) }, { $0.declare(kafkaLinger) }, { $0.declare(topicPartitions) }, { $0.declare(topicReplication) },
+      { $0.declare(kafkaGroupID) }, { $0.declare(kafkaLinger) }, { $0.declare(topicPartitions) },
+      { $0.declare(topicReplication) },
     ]
   }
 
@@ -87,7 +88,8 @@ public enum CRMSettings {
   public static let vendorURL = Setting.url(
     "VENDOR_SIMULATOR_URL", default: "http://localhost:3001", schemes: ["http", "https"], "Base URL of the simulator.")
   public static let rateLimit = Setting.int(
-    "RATE_LIMIT_PER_MINUTE", default: 0, in: 0...10_000_000, "Messages a minute and channel, over all replicas; 0: none.")
+    "RATE_LIMIT_PER_MINUTE", default: 0, in: 0...10_000_000,
+    "Messages a minute and channel, over all replicas; 0: none.")
   public static let sendConcurrency = Setting.int(
     "SEND_CONCURRENCY", default: 128, in: 1...4096, "Vendor calls that one send-worker has in flight.")
   public static let sendBatch = Setting.int(

@@ -22,7 +22,8 @@ public struct Instruments: Sendable {
     consumedRecords = registry.counter(
       "minicrm_consumed_records_total", help: "Records handled and completed.", labels: ["consumer"])
     consumerRetries = registry.counter(
-      "minicrm_consumer_retries_total", help: "Batches tried again because a dependency was away.", labels: ["consumer"])
+      "minicrm_consumer_retries_total", help: "Batches tried again because a dependency was away.", labels: ["consumer"]
+    )
     deadLetters = registry.counter(
       "minicrm_dead_letters_total", help: "Records sent to campaign.dlq.", labels: ["consumer", "error_class"])
     batchSeconds = registry.histogram(

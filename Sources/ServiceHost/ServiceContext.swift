@@ -49,6 +49,9 @@ public struct ServiceContext: Sendable {
         uri: settings[CRMSettings.mongodbURI], database: settings[CRMSettings.mongodbDatabase])
       configuration.poolSize = settings[CRMSettings.mongodbPool]
       configuration.applicationName = definition.name
+      // A request must not wait long for a server that is away; consumers try again by themselves.
+      configuration.serverSelectionTimeoutMS = 1500
+      configuration.connectTimeoutMS = 1500
       let database = try MongoClient(configuration)
       self.database = database
       collections = Store(mongo: database, clock: clock)

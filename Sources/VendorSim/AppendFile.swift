@@ -79,8 +79,9 @@ final class AppendFile: Sendable {
   /// Puts a new file in the place of an old one, durably.
   static func replace(_ path: String, with other: String) throws(FileError) {
     guard rename(other, path) == 0 else { throw FileError("replace", path) }
-    let folder = open((path as NSString).deletingLastPathComponent.isEmpty
-      ? "." : (path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let folder = open(
+      (path as NSString).deletingLastPathComponent.isEmpty
+        ? "." : (path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw FileError("open the folder of", path) }
     defer { close(folder) }
     guard fsync(folder) == 0 else { throw FileError("sync the folder of", path) }
@@ -97,7 +98,8 @@ final class LockFile: Sendable {
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let taken = errno == EWOULDBLOCK
       close(descriptor)
-      throw taken ? FileError(message: "another process writes this ledger (\(path) is locked)") : FileError("lock", path)
+      throw taken
+        ? FileError(message: "another process writes this ledger (\(path) is locked)") : FileError("lock", path)
     }
   }
 

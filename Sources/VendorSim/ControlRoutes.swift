@@ -30,7 +30,8 @@ struct ControlRoutes: Sendable {
     var after: UInt32 = 0
     if let text = request.query["after"] {
       guard let number = Int64(text), number >= 0 else {
-        throw ValidationError(field: "after", code: "out_of_range", message: "must be a sequence number, an integer from 0")
+        throw ValidationError(
+          field: "after", code: "out_of_range", message: "must be a sequence number, an integer from 0")
       }
       after = UInt32(clamping: number)
     }

@@ -28,7 +28,11 @@ enum Journal {
   static func encode(reported: [UInt32]) -> [UInt8] {
     var ranges: [(UInt32, UInt32)] = []
     for seq in reported.sorted() {
-      if let last = ranges.last, seq <= last.1 + 1 { ranges[ranges.count - 1].1 = seq } else { ranges.append((seq, seq)) }
+      if let last = ranges.last, seq <= last.1 + 1 {
+        ranges[ranges.count - 1].1 = seq
+      } else {
+        ranges.append((seq, seq))
+      }
     }
     return line(["reported": .array(ranges.map { .array([.int(Int64($0.0)), .int(Int64($0.1))]) })])
   }

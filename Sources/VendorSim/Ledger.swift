@@ -262,7 +262,10 @@ final class Ledger: Service {
     let began = ContinuousClock.now
     let time = Array(at.description.utf8)
     let (file, start, drafts) = state.withLock { state in
-      (state.file, state.end, GroupDraft(group, state.book, honour: state.journal.behaviours.current.honourIdempotencyKey))
+      (
+        state.file, state.end,
+        GroupDraft(group, state.book, honour: state.journal.behaviours.current.honourIdempotencyKey)
+      )
     }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(group.reduce(0) { $0 + $1.request.count + 160 })
@@ -313,7 +316,8 @@ final class Ledger: Service {
       try appendToJournal(Journal.encode(reported: reported), sync: false)
     } catch {
       log.warning(
-        "reports could not be written; after a restart these receipts are sent again", [LogKey.error: .string("\(error)")])
+        "reports could not be written; after a restart these receipts are sent again",
+        [LogKey.error: .string("\(error)")])
     }
   }
 

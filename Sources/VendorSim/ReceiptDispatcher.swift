@@ -102,17 +102,20 @@ final class ReceiptDispatcher: Service {
     }
     wake.signal()
     await thread.withLock { $0 }?.joined()
-    if busy { try? await withDeadline(min(grace, .seconds(10)), "receipts under way") { [idle] in _ = await idle.wait() } }
+    if busy {
+      try? await withDeadline(min(grace, .seconds(10)), "receipts under way") { [idle] in _ = await idle.wait() }
+    }
     await client.close()
   }
 
   /// Sends a receipt and returns after the first attempt. One that fails is tried again like any other.
   func deliverNow(_ id: VendorMessageID) async {
-    guard state.withLock({ state in
-      if state.stopping { return false }
-      state.inFlight += 1
-      return true
-    })
+    guard
+      state.withLock({ state in
+        if state.stopping { return false }
+        state.inFlight += 1
+        return true
+      })
     else { return }
     guard let found = try? await ledger.readEntry(id) else { return finished(nil) }
     let receipt = Receipt(id, found, defaultAddress: address)
@@ -210,7 +213,8 @@ final class ReceiptDispatcher: Service {
   private func admit(_ receipt: Receipt, _ entry: ReceiptQueue.Entry) -> Bool {
     let (wait, waiting) = state.withLock { ($0.destinations.admit(receipt.address, now: .now), $0.queue.count) }
     guard let wait else { return true }
-    again(entry, after: wait + .milliseconds(Int.random(in: 0...max(250, waiting / ReceiptDispatcher.looksPerMillisecond))))
+    again(
+      entry, after: wait + .milliseconds(Int.random(in: 0...max(250, waiting / ReceiptDispatcher.looksPerMillisecond))))
     return false
   }
 
@@ -246,7 +250,10 @@ final class ReceiptDispatcher: Service {
     case .some(400), .some(410), .some(413), .some(422):
       log.warning(
         "a receipt was refused",
-        ["status": .int(Int64(status ?? 0)), "vendor_message_id": .string(receipt.id.description), "url": .string(receipt.address)])
+        [
+          "status": .int(Int64(status ?? 0)), "vendor_message_id": .string(receipt.id.description),
+          "url": .string(receipt.address),
+        ])
       return .refused
     default:
       if now.since(receipt.acceptedAt) > ReceiptDispatcher.giveUpAfter { return .expired }

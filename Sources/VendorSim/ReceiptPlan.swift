@@ -23,7 +23,8 @@ struct ReceiptPlan: Equatable {
     self.settlesAt = settlesAt
     due = (0..<(dropped ? 0 : behaviour.receipts.duplicate)).map { copy in
       if copy == 0, behaviour.receipts.early { return acceptedAt }
-      let extra = (copy == 0 ? 0 : random.below(ReceiptPlan.copyDelayMS)) + (behaviour.receipts.shuffle ? random.below(1000) : 0)
+      let extra =
+        (copy == 0 ? 0 : random.below(ReceiptPlan.copyDelayMS)) + (behaviour.receipts.shuffle ? random.below(1000) : 0)
       return settlesAt.advanced(by: .milliseconds(extra))
     }
   }

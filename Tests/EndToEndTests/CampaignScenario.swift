@@ -9,7 +9,9 @@ struct CampaignScenario: Sendable {
   /// Imports `count` leads, of whom every tenth has no phone, and makes a campaign over those who spent something.
   ///
   /// - Returns: the scenario, whose audience is all leads with an odd number.
-  static func prepare(_ stack: TestStack, leads count: Int, channel: String = "whatsapp") async throws -> CampaignScenario {
+  static func prepare(_ stack: TestStack, leads count: Int, channel: String = "whatsapp") async throws
+    -> CampaignScenario
+  {
     for start in stride(from: 0, to: count, by: 2000) {
       let rows = (start..<min(start + 2000, count)).map { number -> JSONValue in
         var lead: JSONObject = [

@@ -54,7 +54,8 @@ import Testing
     }
   }
 
-  @Test("a record that is no row, and a row that no job waits for, go to the dead letters; the rows after them are stored")
+  @Test(
+    "a record that is no row, and a row that no job waits for, go to the dead letters; the rows after them are stored")
   func junk() async throws {
     try await TestStack.with(.embedded) { stack in
       let producer = try KafkaProducer(

@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import JSON
+import Synchronization
 
 /// The built processes with a MongoDB and a broker of their own, as `devstack up` starts them; gone with the test process.
 final class TestStack: Sendable {
@@ -22,8 +23,8 @@ final class TestStack: Sendable {
   let client: HTTPClient
   private let directory: URL
   private let process: Process
-  /// The stack ends when this end of its standard input closes, however the test process ends.
-  private let lifeline: Pipe
+  /// What was started ends when these ends of its standard input close, however the test process ends.
+  private let lifelines: Mutex<[Pipe]>
 
   private init(
     settings: [String: String], client: HTTPClient, directory: URL, process: Process, lifeline: Pipe
@@ -32,7 +33,7 @@ final class TestStack: Sendable {
     self.client = client
     self.directory = directory
     self.process = process
-    self.lifeline = lifeline
+    lifelines = Mutex([lifeline])
   }
 
   /// Starts a stack and waits until every process is ready.
@@ -93,7 +94,7 @@ final class TestStack: Sendable {
   /// Stops everything and waits until it is gone.
   func stop() async {
     await client.close()
-    try? lifeline.fileHandleForWriting.close()
+    for lifeline in lifelines.withLock({ $0 }) { try? lifeline.fileHandleForWriting.close() }
     let process = self.process
     try? await until("the stack is down", within: .seconds(90)) { !process.isRunning }
   }
@@ -132,10 +133,14 @@ final class TestStack: Sendable {
     let again = Process()
     again.executableURL = URL(fileURLWithPath: "/bin/sh")
     // The new process ends with the stack, like the one before it.
-    again.arguments = ["-c", #""$0" >> "$1" 2>&1 < /dev/null & cat > /dev/null; kill -TERM $!; wait $!"#, killed.executable, log]
+    again.arguments = [
+      "-c", #""$0" >> "$1" 2>&1 < /dev/null & cat > /dev/null; kill -TERM $!; wait $!"#, killed.executable, log,
+    ]
     again.environment = killed.environment
+    let lifeline = Pipe()
     again.standardInput = lifeline
     try again.run()
+    lifelines.withLock { $0.append(lifeline) }
     try await waitUntilReady(killed.url)
   }
 

@@ -117,7 +117,8 @@ final class VendorSimProcess: Sendable {
   }
 
   /// Posts a message that must be accepted, and returns its vendor id.
-  func accepted(sendID: String = UUIDBytes().string, key: String? = nil, callback: String? = nil) async throws -> String {
+  func accepted(sendID: String = UUIDBytes().string, key: String? = nil, callback: String? = nil) async throws -> String
+  {
     let response = try await post(sendID: sendID, key: key, callback: callback)
     #expect(response.status == 202)
     let json = try JSONValue.parse(response.body)

@@ -131,7 +131,9 @@ struct VendorSimMessageTests {
   func ledgerPaging() async throws {
     let sendID = UUIDBytes().string
     for index in 0..<5 { _ = try await simulator.accepted(sendID: index % 2 == 0 ? sendID : UUIDBytes().string) }
-    func sequences(_ query: String) async throws -> [Int64?] { try await simulator.ledger(query).map { $0["seq"]?.intValue } }
+    func sequences(_ query: String) async throws -> [Int64?] {
+      try await simulator.ledger(query).map { $0["seq"]?.intValue }
+    }
     #expect(try await sequences("") == [1, 2, 3, 4, 5])
     #expect(try await sequences("?after=3") == [4, 5])
     #expect(try await sequences("?after=5") == [])

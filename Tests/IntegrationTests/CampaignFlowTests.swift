@@ -226,7 +226,9 @@ import Testing
     let first = try await fixture.store.launch(campaignID: fixture.campaign.id, runID: id)
     let again = try await fixture.store.launch(campaignID: fixture.campaign.id, runID: id)
     #expect(first.run.id == id && again.run.id == id)
-    let error = await #expect(throws: StoreError.self) { try await fixture.store.launch(campaignID: fixture.campaign.id) }
+    let error = await #expect(throws: StoreError.self) {
+      try await fixture.store.launch(campaignID: fixture.campaign.id)
+    }
     guard case .conflict(_, let status, let running)? = error else {
       Issue.record("expected a conflict, got \(String(describing: error))")
       return
