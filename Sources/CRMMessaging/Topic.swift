@@ -25,6 +25,22 @@ public enum Topic: String, CaseIterable, Sendable {
     }
   }
 
+  /// The consumer group that reads the topic. Topics that one consumer reads together share theirs.
+  ///
+  /// - Parameter prefix: `KAFKA_GROUP_ID`.
+  public func consumerGroup(prefix: String) -> String {
+    let reader =
+      switch self {
+      case .campaignJobs: "job-expander"
+      case .sendJobs: "send-worker"
+      case .statusUpdates, .receipts: "receipt-aggregator"
+      case .deadLetters: "receipt-aggregator-dlq"
+      case .ingestLeads: "ingest-worker-leads"
+      case .ingestOrders: "ingest-worker-orders"
+      }
+    return "\(prefix)-\(reader)"
+  }
+
   /// What a broker is asked for when the topic does not exist yet.
   ///
   /// Records are kept for a week, dead letters for a month; the log is the truth only until MongoDB has it.

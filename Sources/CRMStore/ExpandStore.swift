@@ -4,12 +4,6 @@ import CivilTime
 import Crypto
 import Mongo
 
-/// What expanding one lead of a chunk came to.
-public enum ExpandedLead: Sendable {
-  case send(to: String, message: String)
-  case skip(reason: String)
-}
-
 /// The sends of a chunk that are still to be published: all of them the first time, those still queued afterwards.
 public struct ExpandedChunk: Sendable {
   public let jobs: [SendJob]
@@ -38,7 +32,7 @@ extension Store {
   /// - Parameter render: turns a lead into its message, or says why it is skipped. Called on a blocking thread.
   public func expand(
     _ chunk: AudienceChunk, of run: CampaignRun,
-    render: @escaping @Sendable (Lead) -> ExpandedLead
+    render: @escaping @Sendable (Lead) -> LeadMessage
   ) async throws -> ExpandedChunk {
     let now = clock.now()
     let slot = slots.take()
@@ -259,7 +253,7 @@ extension Store {
   }
 
   private static func logRow(
-    _ id: UUIDBytes, lead: ObjectID, of run: CampaignRun, _ outcome: ExpandedLead, at now: Timestamp
+    _ id: UUIDBytes, lead: ObjectID, of run: CampaignRun, _ outcome: LeadMessage, at now: Timestamp
   ) -> BSONDocument {
     var row = rowHead(id, lead: lead, of: run)
     switch outcome {

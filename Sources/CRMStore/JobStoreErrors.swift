@@ -3,7 +3,8 @@ import CivilTime
 import Mongo
 
 extension Store {
-  /// Stores errors of rows. The same row's errors stored twice are there once: their ids follow from job, row and place.
+  /// Stores errors of rows. The same row's errors stored twice are there once: their ids follow from job, row and
+  /// place.
   public func addJobErrors(_ errors: [(job: ObjectID, error: JobRowError)]) async throws {
     guard !errors.isEmpty else { return }
     let now = clock.now()

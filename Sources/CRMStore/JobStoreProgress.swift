@@ -15,8 +15,8 @@ public struct JobWatermark: Sendable, Equatable {
 
   /// Whether a record has been counted before, which is so when it is a redelivery.
   ///
-  /// The offset alone would take the rows of a topic that was made anew (its offsets begin at 0 again) for old ones, and
-  /// the row alone those that the gateway had to send again; a true redelivery is old by both.
+  /// The offset alone would take the rows of a topic that was made anew (its offsets begin at 0 again) for old ones,
+  /// and the row alone those that the gateway had to send again; a true redelivery is old by both.
   public func covers(offset: Int64, row: Int64) -> Bool { offset <= self.offset && row <= self.row }
 }
 

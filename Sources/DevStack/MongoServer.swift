@@ -38,12 +38,14 @@ struct MongoServer: Sendable {
     throw StackError("no mongod: run scripts/mongod.sh, or set MONGODB_URI")
   }
 
-  /// mongod's arguments. The cache is held small: this machine runs everything else too.
+  /// mongod's arguments. The cache is held small: this machine runs everything else too. A process that is killed leaves
+  /// its open transaction behind, whose locks keep others waiting until its lifetime ends.
   static func arguments(port: Int, data: URL, environment: [String: String]) -> [String] {
     [
       "--replSet", replicaSet, "--dbpath", data.path, "--bind_ip", "127.0.0.1", "--port", "\(port)", "--nounixsocket",
       "--wiredTigerCacheSizeGB", environment["MONGOD_CACHE_GB"] ?? "1",
       "--setParameter", "diagnosticDataCollectionEnabled=false",
+      "--setParameter", "transactionLifetimeLimitSeconds=10",
       "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100",
     ]
   }

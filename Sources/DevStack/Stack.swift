@@ -201,7 +201,6 @@ struct Stack: Sendable {
       "VENDOR_SIMULATOR_URL": vendorURL,
       "RECEIPT_URL": setting("RECEIPT_URL") ?? "\(gatewayURL)/api/v1/delivery/receipt",
       "RECEIPT_WEBHOOK_SECRET": setting("RECEIPT_WEBHOOK_SECRET") ?? "whsec_" + randomText(bytes: 32),
-      "JWT_SECRET": setting("JWT_SECRET") ?? randomText(bytes: 32),
       "LEDGER_PATH": setting("LEDGER_PATH") ?? directory.ledger.path,
     ]
   }

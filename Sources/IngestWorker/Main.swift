@@ -27,9 +27,9 @@ struct IngestWorker {
     let topic = handler.kind.topic
     return ConsumerLoop(
       name: topic.name,
-      consumer: try context.consumer(of: [topic], suffix: handler.kind.rawValue, highWater: 4 * batch),
+      consumer: try context.consumer(of: topic, highWater: 4 * batch),
       .init(batch: batch, linger: linger, concurrency: 1),
-      deadLetters: context.deadLetters, metrics: context.instruments.consumer(topic.name), log: context.log,
+      deadLetters: context.deadLetters(of: topic), metrics: context.instruments.consumer(topic.name), log: context.log,
       decode: handler.decode, handle: handler.handle)
   }
 }

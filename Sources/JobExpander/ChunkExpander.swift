@@ -45,7 +45,7 @@ struct ChunkExpander: Sendable {
     }
     let began = ContinuousClock.now
     let expanded = try await store.expand(chunk, of: run) { lead in
-      ChunkExpander.render(lead, template, in: zone, channel: run.channel)
+      LeadMessage(template, for: lead, channel: run.channel, in: zone)
     }
     let stored = ContinuousClock.now
     storeSeconds.observe(began.duration(to: stored))
@@ -59,19 +59,5 @@ struct ChunkExpander: Sendable {
         "sequence": .int(chunk.sequence), "queued": .int(Int64(expanded.jobs.count)),
         "skipped": .int(Int64(expanded.skipped)), LogKey.traceparent: .string(trace.description),
       ])
-  }
-
-  /// A lead who opted out, has no address for the channel, or lacks a value of the template is skipped, with the reason.
-  static func render(
-    _ lead: Lead, _ template: MessageTemplate, in zone: CalendarZone, channel: Channel
-  ) -> ExpandedLead {
-    if lead.optedOut[channel] != nil { return .skip(reason: "opted out of \(channel.rawValue)") }
-    guard let address = lead.address(for: channel) else {
-      return .skip(reason: "no address for \(channel.rawValue)")
-    }
-    switch template.render(lead, in: zone) {
-    case .message(let text): return .send(to: address, message: text)
-    case .skipped(let reason): return .skip(reason: reason)
-    }
   }
 }

@@ -24,7 +24,7 @@ final class SendBackPressure: Service {
 
   init(_ context: ServiceContext) {
     admin = context.kafka.admin
-    group = "\(context.settings[CRMSettings.kafkaGroupID])-send-worker"
+    group = Topic.sendJobs.consumerGroup(prefix: context.settings[CRMSettings.kafkaGroupID])
     limit = Int64(context.settings[CRMSettings.sendLagLimit])
     log = context.log
     gauge = context.metrics.gauge(

@@ -31,7 +31,7 @@ final class Sender: Sendable {
   init(_ context: ServiceContext, vendor gate: VendorGate) {
     store = context.store
     producer = context.kafka.producer
-    deadLetters = context.deadLetters
+    deadLetters = context.deadLetters(of: .sendJobs)
     self.gate = gate
     let settings = context.settings
     policy = SendPolicy(

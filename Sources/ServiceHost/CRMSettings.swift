@@ -105,9 +105,6 @@ public enum CRMSettings {
     "RETRY_BASE_MS", default: 500, in: 1...600_000, "Base of the retries' exponential backoff, in milliseconds.")
   public static let retryCap = Setting.int(
     "RETRY_CAP_MS", default: 60_000, in: 1...86_400_000, "Longest wait between two attempts, in milliseconds.")
-  public static let unknownDeadline = Setting.int(
-    "UNKNOWN_DEADLINE_S", default: 900, in: 1...604_800,
-    "Seconds after which an UNKNOWN send follows the campaign's delivery policy.")
 
   // MARK: Aggregator and importer
 

@@ -75,9 +75,6 @@ public struct ServiceContext: Sendable {
     }
   }
 
-  /// The process's consumer group.
-  public var groupID: String { "\(settings[CRMSettings.kafkaGroupID])-\(definition.name)" }
-
   /// The collections of the product.
   ///
   /// A process that declares that it uses no database must not ask for them.
@@ -91,19 +88,20 @@ public struct ServiceContext: Sendable {
     return messaging
   }
 
-  public var deadLetters: DeadLetterPublisher {
-    DeadLetterPublisher(producer: kafka.producer, group: groupID, clock: clock)
+  /// Where this process buries records of a topic.
+  public func deadLetters(of topic: Topic) -> DeadLetterPublisher {
+    DeadLetterPublisher(
+      producer: kafka.producer, group: topic.consumerGroup(prefix: settings[CRMSettings.kafkaGroupID]), clock: clock)
   }
 
-  /// A consumer of some topics in the process's group.
+  /// A consumer of a topic, and of others that share its group.
   ///
-  /// - Parameters:
-  ///   - suffix: sets a group of its own apart, where one process has several consumers.
-  ///   - highWater: records taken and not completed above which the partitions are paused.
-  public func consumer(of topics: [Topic], suffix: String? = nil, highWater: Int) throws -> KafkaConsumer {
+  /// - Parameter highWater: records taken and not completed above which the partitions are paused.
+  public func consumer(of topic: Topic, _ others: Topic..., highWater: Int) throws -> KafkaConsumer {
     var configuration = KafkaConsumerConfiguration(
-      brokers: settings[CRMSettings.kafkaBrokers], groupID: suffix.map { "\(groupID)-\($0)" } ?? groupID,
-      clientID: "\(settings[CRMSettings.kafkaClientID])-\(definition.name)", topics: topics.map(\.name))
+      brokers: settings[CRMSettings.kafkaBrokers],
+      groupID: topic.consumerGroup(prefix: settings[CRMSettings.kafkaGroupID]),
+      clientID: "\(settings[CRMSettings.kafkaClientID])-\(definition.name)", topics: [topic.name] + others.map(\.name))
     configuration.highWater = highWater
     // A fetch waits a moment for more than a few records: each one costs the broker more than the records in it.
     configuration.fetchWait = .milliseconds(50)

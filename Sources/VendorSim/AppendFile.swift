@@ -14,8 +14,8 @@ struct FileError: Error, CustomStringConvertible {
 
 /// A file that grows at its end and is read anywhere.
 ///
-/// Blocking: only for threads of one's own. Reads may run beside a write. The descriptor closes with the last reference,
-/// so that a reader that is under way when the file is replaced finishes on the old one; closing a file that has been
+/// Blocking: only for threads of one's own. Reads may run beside a write. The descriptor closes with the last
+/// reference, so that a reader that is under way when the file is replaced finishes on the old one; closing a file that has been
 /// synced does not block.
 final class AppendFile: Sendable {
   let path: String

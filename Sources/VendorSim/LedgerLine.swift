@@ -46,6 +46,7 @@ enum LedgerLine {
   static let time = Array(#","at":""#.utf8)
   static let sendID = Array(#","send_id":"#.utf8)
   static let key = Array(#","idempotency_key":"#.utf8)
+  static let null = Array("null".utf8)
   static let to = Array(#","to":"#.utf8)
   static let message = Array(#","message":"#.utf8)
   static let vendorID = Array(#","vendor_message_id":""#.utf8)
@@ -53,66 +54,67 @@ enum LedgerLine {
   static let endingFalse = Array(#"","effective":false}"#.utf8)
 }
 
-/// A line read back, its texts still as JSON, quotes included. Reads only what `LedgerLine.append` writes.
+/// A line read back. Reads only what `LedgerLine.append` writes, and copies nothing out of it until asked.
 struct ScannedLine {
   let seq: UInt32
   let at: Timestamp
-  let sendID: [UInt8]
-  /// `null` or a text.
-  let idempotencyKey: [UInt8]
-  let to: [UInt8]
-  let message: [UInt8]
   let id: VendorMessageID
   let effective: Bool
+  private let bytes: [UInt8]
+  private let texts: (sendID: Range<Int>, key: Range<Int>, to: Range<Int>, message: Range<Int>)
 
   /// - Parameter line: without its line end.
   /// - Returns: nil when the line has any other shape: cut short, or not written by this program.
-  init?(_ line: UnsafeRawBufferPointer) {
+  init?(_ line: [UInt8]) {
     var scanner = LineScanner(line)
     guard scanner.skip(LedgerLine.opening), let seq = scanner.number(), scanner.skip(LedgerLine.time),
-      let time = scanner.rawText(), let at = Timestamp(rfc3339: String(decoding: time, as: UTF8.self)),
+      let time = scanner.rawText(), let at = Timestamp(rfc3339: String(decoding: line[time], as: UTF8.self)),
       scanner.skip(LedgerLine.sendID), let sendID = scanner.quoted(), scanner.skip(LedgerLine.key),
       let key = scanner.quotedOrNull(), scanner.skip(LedgerLine.to), let to = scanner.quoted(),
       scanner.skip(LedgerLine.message), let message = scanner.quoted(), scanner.skip(LedgerLine.vendorID),
-      let vendorID = scanner.rawText(), let id = VendorMessageID(vendorID)
+      let vendorID = scanner.rawText(), let id = VendorMessageID(line[vendorID])
     else { return nil }
     scanner.stepBack()
-    let effective = scanner.skip(LedgerLine.endingTrue)
+    effective = scanner.skip(LedgerLine.endingTrue)
     guard effective || scanner.skip(LedgerLine.endingFalse), scanner.atEnd else { return nil }
     self.seq = seq
     self.at = at
-    self.sendID = Array(sendID)
-    idempotencyKey = Array(key)
-    self.to = Array(to)
-    self.message = Array(message)
     self.id = id
-    self.effective = effective
+    bytes = line
+    texts = (sendID, key, to, message)
   }
 
+  /// As JSON, quotes included.
+  var sendID: ArraySlice<UInt8> { bytes[texts.sendID] }
+  /// As JSON; `null` where the call had none.
+  var idempotencyKey: ArraySlice<UInt8> { bytes[texts.key] }
+  /// As JSON, quotes included.
+  var to: ArraySlice<UInt8> { bytes[texts.to] }
+  /// As JSON, quotes included.
+  var message: ArraySlice<UInt8> { bytes[texts.message] }
+
   /// The text that a JSON string stands for; nil for `null`.
-  static func decode(_ json: [UInt8]) -> String? {
+  static func decode(_ json: ArraySlice<UInt8>) -> String? {
     if !json.contains(UInt8(ascii: "\\")) {
       return json.first == UInt8(ascii: "\"") ? String(decoding: json.dropFirst().dropLast(), as: UTF8.self) : nil
     }
-    return (try? JSONValue.parse(json))?.stringValue
+    return (try? JSONValue.parse(Array(json)))?.stringValue
   }
 }
 
 /// Walks over a line's bytes.
 private struct LineScanner {
-  private let bytes: UnsafeRawBufferPointer
+  private let bytes: [UInt8]
   private var index = 0
 
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   var atEnd: Bool { index == bytes.count }
 
   mutating func stepBack() { index -= 1 }
 
   mutating func skip(_ literal: [UInt8]) -> Bool {
-    guard bytes.count - index >= literal.count,
-      UnsafeRawBufferPointer(rebasing: bytes[index..<index + literal.count]).elementsEqual(literal)
-    else { return false }
+    guard bytes[index...].starts(with: literal) else { return false }
     index += literal.count
     return true
   }
@@ -128,20 +130,15 @@ private struct LineScanner {
   }
 
   /// What stands before the next quote, which is passed over. For texts that never need an escape.
-  mutating func rawText() -> Slice<UnsafeRawBufferPointer>? {
+  mutating func rawText() -> Range<Int>? {
     let start = index
-    while index < bytes.count {
-      if bytes[index] == UInt8(ascii: "\"") {
-        defer { index += 1 }
-        return bytes[start..<index]
-      }
-      index += 1
-    }
-    return nil
+    guard let quote = bytes[index...].firstIndex(of: UInt8(ascii: "\"")) else { return nil }
+    index = quote + 1
+    return start..<quote
   }
 
   /// A JSON string with its quotes.
-  mutating func quoted() -> Slice<UnsafeRawBufferPointer>? {
+  mutating func quoted() -> Range<Int>? {
     guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { return nil }
     let start = index
     index += 1
@@ -150,15 +147,16 @@ private struct LineScanner {
       case UInt8(ascii: "\\"): index += 2
       case UInt8(ascii: "\""):
         index += 1
-        return bytes[start..<index]
+        return start..<index
       default: index += 1
       }
     }
+    index = min(index, bytes.count)
     return nil
   }
 
-  mutating func quotedOrNull() -> Slice<UnsafeRawBufferPointer>? {
+  mutating func quotedOrNull() -> Range<Int>? {
     let start = index
-    return skip(Array("null".utf8)) ? bytes[start..<index] : quoted()
+    return skip(LedgerLine.null) ? start..<index : quoted()
   }
 }

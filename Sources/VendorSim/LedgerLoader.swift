@@ -25,7 +25,7 @@ enum LedgerLoader {
     let size = try ledger.size()
     var corrupt: UInt64?
     let end = try forEachLine(of: ledger) { offset, line in
-      guard let scanned = ScannedLine(line), scanned.seq == (book?.count ?? 0) + 1 else {
+      guard let scanned = ScannedLine(Array(line)), scanned.seq == (book?.count ?? 0) + 1 else {
         corrupt = offset
         return false
       }

@@ -84,17 +84,11 @@ extension Ledger {
     }
     guard let (file, range, behaviour, callbackURL, reported) = found else { return nil }
     let bytes = try file.read(at: range.lowerBound, count: range.count - 1)
-    guard let line = bytes.withUnsafeBytes({ ScannedLine($0) }) else {
+    guard let line = ScannedLine(bytes) else {
       throw FileError(message: "line \(id.seq) of \(file.path) cannot be read")
     }
     return LedgerEntry(
       line: line, plan: ReceiptPlan(id, acceptedAt: line.at, behaviour), callbackURL: callbackURL, reported: reported)
-  }
-
-  /// The plan of a message just accepted.
-  func plan(_ message: AcceptedMessage) -> ReceiptPlan {
-    let behaviour = state.withLock { $0.journal.behaviours.behaviour(at: message.id.seq) }
-    return ReceiptPlan(message.id, acceptedAt: message.at, behaviour)
   }
 
   /// Messages whose receipts are not reported, found a page at a time.

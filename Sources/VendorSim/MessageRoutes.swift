@@ -43,9 +43,7 @@ struct MessageRoutes: Sendable {
     let body = try await request.body.collect(upTo: MessageRoutes.bodyLimit)
     let message = try MessageRequest(body, idempotencyKey: request.headers["Idempotency-Key"])
     let accepted = try await ledger.accept(message)
-    if behaviour.receipts.early, accepted.effective, ledger.plan(accepted).early {
-      await receipts.deliverNow(accepted.id)
-    }
+    if accepted.plan?.early == true { await receipts.deliverNow(accepted.id) }
     if MessageRoutes.happens(behaviour.acceptThenTimeoutRate) { return try await neverAnswer(request) }
     if behaviour.acceptDelayMS > 0 { try await held.hold(for: .milliseconds(behaviour.acceptDelayMS)) }
     return .json(MessageRoutes.answer(accepted.id), status: behaviour.acceptStatus)

@@ -134,7 +134,7 @@ final class ReceiptDispatcher: Service {
     var entries: [ReceiptQueue.Entry] = []
     var dropped: [VendorMessageID] = []
     for message in messages {
-      let plan = ledger.plan(message)
+      guard let plan = message.plan else { continue }
       if plan.due.isEmpty { dropped.append(message.id) }
       for time in plan.early ? plan.due.dropFirst() : plan.due[...] {
         let wait = UInt32(clamping: max(.zero, time.since(wallNow)).wholeMilliseconds)

@@ -70,7 +70,7 @@ struct CampaignFixture: Sendable {
     return (run, try await store.chunks(run: run.id, afterSequence: nil, limit: 1000))
   }
 
-  static func render(_ lead: Lead) -> ExpandedLead {
+  static func render(_ lead: Lead) -> LeadMessage {
     lead.phones.first.map { .send(to: $0, message: "Hi \(lead.name)") } ?? .skip(reason: "no address for whatsapp")
   }
 

@@ -133,6 +133,8 @@ struct CampaignHandlers: Sendable {
     case .leads(let ids):
       leads = try await gateway.store.leads(ids)
     }
-    return .data(try CampaignPreview.render(campaign, leads, asked: choice))
+    let segment = try await gateway.store.segment(campaign.segmentID)
+    let zone = CalendarZone(identifier: segment.timezone) ?? .utc
+    return .data(try CampaignPreview.render(campaign, leads, in: zone, asked: choice))
   }
 }

@@ -38,14 +38,18 @@ enum CampaignPreview {
     return .first(limit.map(Int.init) ?? usual)
   }
 
-  static func render(_ campaign: Campaign, _ leads: [Lead], asked choice: Choice) throws -> JSONValue {
+  static func render(
+    _ campaign: Campaign, _ leads: [Lead], in zone: CalendarZone, asked choice: Choice
+  ) throws -> JSONValue {
     let template: MessageTemplate
     do {
       template = try MessageTemplate(parsing: campaign.messageTemplate)
     } catch {
       throw ValidationError(field: "message_template", code: "invalid_template", message: "\(error)")
     }
-    let messages = leads.map { lead in message(template, lead, campaign.channel) }
+    let messages = leads.map { lead in
+      row(lead.id, LeadMessage(template, for: lead, channel: campaign.channel, in: zone))
+    }
     guard case .leads(let ids) = choice else { return .array(messages) }
     let known = Set(leads.map(\.id))
     let unknown = ids.filter { !known.contains($0) }.map { id -> JSONValue in
@@ -54,17 +58,10 @@ enum CampaignPreview {
     return .array(messages + unknown)
   }
 
-  private static func message(_ template: MessageTemplate, _ lead: Lead, _ channel: Channel) -> JSONValue {
-    let id = JSONValue.string(lead.id.hex)
-    if lead.optedOut[channel] != nil {
-      return ["lead_id": id, "skipped": .string("opted out of \(channel.rawValue)")]
-    }
-    guard let address = lead.address(for: channel) else {
-      return ["lead_id": id, "skipped": .string("no address for \(channel.rawValue)")]
-    }
-    switch template.render(lead) {
-    case .message(let text): return ["lead_id": id, "to": .string(address), "message": .string(text)]
-    case .skipped(let reason): return ["lead_id": id, "skipped": .string(reason)]
+  private static func row(_ id: ObjectID, _ message: LeadMessage) -> JSONValue {
+    switch message {
+    case .send(let to, let text): ["lead_id": .string(id.hex), "to": .string(to), "message": .string(text)]
+    case .skip(let reason): ["lead_id": .string(id.hex), "skipped": .string(reason)]
     }
   }
 }

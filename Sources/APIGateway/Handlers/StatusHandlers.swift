@@ -72,10 +72,9 @@ private final class ConsumerLag: Sendable {
   }
 
   private func fetch() async -> JSONValue {
-    let topics = Dictionary(grouping: Topic.allCases, by: \.consumer)
+    let topics = Dictionary(grouping: Topic.allCases) { $0.consumerGroup(prefix: groupPrefix) }
     let lags = await withTaskGroup(of: (group: String, lags: [PartitionLag]?).self) { tasks in
-      for (process, topics) in topics {
-        let group = "\(groupPrefix)-\(process)"
+      for (group, topics) in topics {
         tasks.addTask { [admin] in
           (group, try? await admin.groupLag(group: group, topics: topics.map(\.name), timeout: ConsumerLag.timeout))
         }
@@ -86,23 +85,11 @@ private final class ConsumerLag: Sendable {
     }
     var object = JSONObject()
     for topic in Topic.allCases {
-      let group = "\(groupPrefix)-\(topic.consumer)"
+      let group = topic.consumerGroup(prefix: groupPrefix)
       let partitions = lags[group]?.filter { $0.topic == topic.name }
       let sum = partitions.map { JSONValue.int($0.reduce(0) { $0 + $1.lag }) }
       object[topic.name] = ["group": .string(group), "lag": sum ?? .null]
     }
     return .object(object)
-  }
-}
-
-extension Topic {
-  /// The process whose consumer group reads the topic.
-  fileprivate var consumer: String {
-    switch self {
-    case .campaignJobs: "job-expander"
-    case .sendJobs: "send-worker"
-    case .statusUpdates, .receipts, .deadLetters: "receipt-aggregator"
-    case .ingestLeads, .ingestOrders: "ingest-worker"
-    }
   }
 }

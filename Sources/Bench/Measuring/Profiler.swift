@@ -60,19 +60,43 @@ struct Profiler: Sendable {
     func finish() async {
       await abandon()
       for process in processes {
-        let flat = await report(process, ["--no-children", "--call-graph", "none", "--percent-limit", "0.3"])
-        let callers = await report(process, ["--children", "--call-graph", "none", "--percent-limit", "1"])
-        let text = "# Self\n\(flat)\n\n# With callees\n\(callers)\n"
+        let own = await report(process, ["--no-children"], symbolColumn: 3)
+        let callees = await report(process, ["--children"], symbolColumn: 4)
         let file = directory.appending(path: "\(name)-\(process.name).txt")
+        let text = "# percent of the process's CPU time, itself\n\(own)\n\n# with what it calls\n\(callees)\n"
         try? text.write(to: file, atomically: true, encoding: .utf8)
       }
       console.progress("  profile: \(directory.path)/\(name)-*.txt")
     }
 
-    private func report(_ process: MeasuredProcess, _ options: [String]) async -> String {
+    /// The functions of a process that took the most time, its threads together.
+    ///
+    /// The thread is one of perf's sort keys: without it, perf merges what several processes spend in the same library
+    /// before it looks at `--pid`.
+    private func report(_ process: MeasuredProcess, _ options: [String], symbolColumn: Int) async -> String {
       let arguments =
-        ["report", "--stdio", "--input", data.path, "--pid", "\(process.pid)", "--sort", "dso,symbol"] + options
-      return await Command.output(of: "perf", arguments) ?? "perf report failed"
+        ["report", "--stdio", "--input", data.path, "--pid", "\(process.pid)", "--percentage", "relative"]
+        + ["--sort", "pid,dso,symbol", "--call-graph", "none", "--field-separator", "|"] + options
+      guard let text = await Command.output(of: "perf", arguments) else { return "perf report failed" }
+      var shares: [String: Double] = [:]
+      for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+        let fields = line.split(separator: "|", omittingEmptySubsequences: false).map {
+          $0.trimmingCharacters(in: .whitespaces)
+        }
+        guard fields.count > symbolColumn, let share = Double(fields[0].prefix { $0 != "%" }) else { continue }
+        shares["\(fields[symbolColumn - 1])  \(fields[symbolColumn])", default: 0] += share
+      }
+      return await Self.demangled(
+        shares.filter { $0.value >= 0.3 }.sorted { $0.value > $1.value }.prefix(200)
+          .map { "\(fixed($0.value, 2))  \($0.key)" }.joined(separator: "\n"))
+    }
+
+    /// With Swift's names readable, where the tool for it is at hand.
+    private static func demangled(_ text: String) async -> String {
+      let file = FileManager.default.temporaryDirectory.appending(path: "minicrm-bench-\(UUID().uuidString)")
+      defer { try? FileManager.default.removeItem(at: file) }
+      guard (try? text.write(to: file, atomically: true, encoding: .utf8)) != nil else { return text }
+      return await Command.output(of: "sh", ["-c", "swift demangle --simplified <\"$0\"", file.path]) ?? text
     }
   }
 }
