@@ -63,7 +63,8 @@ extension ConsumerLoop {
     } else {
       let limit = Instant.now + Self.leaveTimeout
       while rd_kafka_consumer_closed(client) == 0, Instant.now < limit {
-        _ = rd_kafka_queue_poll_callback(closing, 10)
+        // Records that were on their way come here as well: a call that only serves callbacks would abort the process.
+        if let message = rd_kafka_consume_queue(closing, 10) { rd_kafka_message_destroy(message) }
         rebalance()
       }
     }

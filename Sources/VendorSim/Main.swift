@@ -23,7 +23,8 @@ struct VendorSim {
 struct Simulator: Sendable {
   let ledger: Ledger
   let receipts: ReceiptDispatcher
-  let held = HeldCalls()
+  /// Below the 1,024 descriptors that a process usually may open.
+  let held = HeldCalls(limit: 800)
 
   /// Reads the ledger; nothing is served meanwhile.
   ///

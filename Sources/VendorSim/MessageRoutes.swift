@@ -14,7 +14,9 @@ struct MessageRoutes: Sendable {
   /// A body of the largest message, each of its code points escaped, fits.
   private static let bodyLimit = 512 << 10
   /// Calls that are never answered are given up after this; callers give up much sooner.
-  private static let hangFor = Duration.seconds(3600)
+  private static let hangFor = Duration.seconds(600)
+  /// Beyond anything that the behaviour can ask for.
+  private static let deadline = Duration.seconds(3600)
 
   init(ledger: Ledger, receipts: ReceiptDispatcher, held: HeldCalls, clock: any WallClock) {
     self.ledger = ledger
@@ -24,7 +26,7 @@ struct MessageRoutes: Sendable {
   }
 
   func register(in router: inout HTTPRouter) {
-    let options = RouteOptions(bodyLimit: MessageRoutes.bodyLimit, deadline: MessageRoutes.hangFor)
+    let options = RouteOptions(bodyLimit: MessageRoutes.bodyLimit, deadline: MessageRoutes.deadline)
     router.on(.post, "/v1/messages", options: options) { try await accept($0) }
     router.on(.get, "/v1/messages") { try await find($0) }
     router.on(.get, "/v1/messages/:vendor_message_id") { try await show($0) }
@@ -37,15 +39,12 @@ struct MessageRoutes: Sendable {
     if behaviour.outage { return MessageRoutes.outage(request) }
     if MessageRoutes.happens(behaviour.hangRate) { return try await neverAnswer(request) }
     if behaviour.acceptStatus > 299 { return MessageRoutes.refusal(behaviour.acceptStatus, request) }
-    if let type = request.headers["Content-Type"], !type.lowercased().hasPrefix("application/json") {
-      return Problem.response(415, "Unsupported Media Type", "The body must be application/json.", request)
-    }
     let body = try await request.body.collect(upTo: MessageRoutes.bodyLimit)
     let message = try MessageRequest(body, idempotencyKey: request.headers["Idempotency-Key"])
     let accepted = try await ledger.accept(message)
     if accepted.plan?.early == true { await receipts.deliverNow(accepted.id) }
     if MessageRoutes.happens(behaviour.acceptThenTimeoutRate) { return try await neverAnswer(request) }
-    if behaviour.acceptDelayMS > 0 { try await held.hold(for: .milliseconds(behaviour.acceptDelayMS)) }
+    if behaviour.acceptDelayMS > 0 { try await held.delay(for: .milliseconds(behaviour.acceptDelayMS)) }
     return .json(MessageRoutes.answer(accepted.id), status: behaviour.acceptStatus)
   }
 
@@ -64,7 +63,7 @@ struct MessageRoutes: Sendable {
 
   /// Keeps the call until the caller goes away, or the simulator stops.
   private func neverAnswer(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try await held.hold(for: MessageRoutes.hangFor)
+    try await held.hang(atMost: MessageRoutes.hangFor)
     return Problem.unavailable("The simulator was told not to answer.", request)
   }
 

@@ -76,8 +76,10 @@ import Testing
       "PORT": String(port), "MONGODB_URI": "mongodb://127.0.0.1:\(mongo)/?replicaSet=rs0",
       "KAFKA_BROKERS": "127.0.0.1:\(broker)",
     ]
-    let output = Pipe()
-    process.standardOutput = output
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("minicrm-wait-\(port).log")
+    FileManager.default.createFile(atPath: file.path, contents: nil)
+    defer { try? FileManager.default.removeItem(at: file) }
+    process.standardOutput = try FileHandle(forWritingTo: file)
     try process.run()
     let client = try HTTPClient(maxConnectionsPerHost: 2, maxConcurrent: 2)
     let url = "http://127.0.0.1:\(port)"
@@ -89,12 +91,12 @@ import Testing
     let metrics = try await client.execute(HTTPClientRequest(.get, "\(url)/metrics"))
     #expect(metrics.status == 200 && String(decoding: metrics.body, as: UTF8.self).contains("minicrm_dependency_up"))
     await client.close()
-    // It has time to say that it waits before it is asked to go.
+    try await until("it says that it waits") {
+      try String(contentsOf: file, encoding: .utf8).contains("waiting for MongoDB")
+    }
     process.terminate()
-    let log = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     #expect(process.terminationStatus == 0, "a signal ends it in order although it still waits")
-    #expect(log.contains("waiting for MongoDB"))
   }
 
   @Test func everyProcessEndsInOrderOnSIGTERM() async throws {

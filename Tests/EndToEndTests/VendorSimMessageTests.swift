@@ -195,12 +195,11 @@ struct VendorSimMessageTests {
     #expect(try await simulator.ledger().isEmpty)
   }
 
-  @Test("an unknown path, a wrong method and a wrong type are told apart")
+  @Test("an unknown path and a wrong method are told apart")
   func wrongRequests() async throws {
     #expect(try await simulator.call(.get, "/v1/nothing").status == 404)
     let wrongMethod = try await simulator.call(.delete, "/v1/behaviour")
     #expect(wrongMethod.status == 405)
     #expect(wrongMethod.headers["Allow"]?.contains("PUT") == true)
-    #expect(try await simulator.call(.post, "/v1/messages", [], headers: ["Content-Type": "text/plain"]).status == 415)
   }
 }

@@ -199,6 +199,22 @@ struct ConformanceTests {
   }
 
   @Test(arguments: TestBroker.Kind.available)
+  func closingInTheMidstOfAFlowOfRecordsEndsInOrder(_ kind: TestBroker.Kind) async throws {
+    let broker = try TestBroker.of(kind)
+    let topic = try await broker.makeTopic(partitions: 4)
+    let producer = try makeProducer(broker.servers)
+    for start in stride(from: 0, to: 8000, by: 2000) {
+      try await producer.deliver(numbered(topic, start..<start + 2000, partitions: 4))
+    }
+    for _ in 0..<6 {
+      let consumer = try makeConsumer(broker.servers, topics: [topic])
+      _ = try await consumer.read(1)
+      await consumer.close(drain: .zero)
+    }
+    await producer.close()
+  }
+
+  @Test(arguments: TestBroker.Kind.available)
   func closingWaitsForTheRecordsThatAreHandedOut(_ kind: TestBroker.Kind) async throws {
     let broker = try TestBroker.of(kind)
     let topic = try await broker.makeTopic(partitions: 1)

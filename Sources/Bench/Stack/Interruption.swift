@@ -15,6 +15,11 @@ enum Interruption {
       return source
     }
     defer { for source in sources { source.cancel() } }
-    return try await work.value
+    do {
+      return try await work.value
+    } catch {
+      // Whatever a cancelled call throws, the reason is the signal.
+      throw work.isCancelled ? CancellationError() : error
+    }
   }
 }
