@@ -16,6 +16,15 @@ public struct UUIDBytes: Hashable, Comparable, Sendable, CustomStringConvertible
   }
 
   /// The 16 bytes as they are; nil for another count.
+  public init?(bytes: [UInt8]) {
+    guard bytes.count == 16 else { return nil }
+    let halves = bytes.withUnsafeBytes { buffer in
+      (buffer.loadUnaligned(as: UInt64.self), buffer.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+    }
+    self.init(high: UInt64(bigEndian: halves.0), low: UInt64(bigEndian: halves.1))
+  }
+
+  /// The 16 bytes as they are; nil for another count.
   public init?(bytes: some Collection<UInt8>) {
     guard bytes.count == 16 else { return nil }
     self.init(first16: bytes)

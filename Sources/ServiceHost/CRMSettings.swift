@@ -27,9 +27,12 @@ public enum CRMSettings {
     "KAFKA_CLIENT_ID", default: "minicrm", "Client id shown in the broker's logs; the process name is appended.")
   public static let kafkaGroupID = Setting.text(
     "KAFKA_GROUP_ID", default: "minicrm", "Prefix of the consumer groups; the process name is appended.")
-  public static let kafkaLinger = Setting.int(
-    "KAFKA_LINGER_MS", default: 15, in: 0...1000,
-    "Milliseconds for which a record waits for others to share its request with.")
+  /// Each process has its own default; see `ProcessDefinition`.
+  public static func kafkaLinger(default fallback: Int) -> Setting<Int> {
+    .int(
+      "KAFKA_LINGER_MS", default: fallback, in: 0...1000,
+      "Milliseconds for which a record waits for others to share its request with.")
+  }
   public static let topicPartitions = Setting.int(
     "KAFKA_TOPIC_PARTITIONS", default: 6, in: 1...512, "Partitions of a topic that is created at start.")
   public static let topicReplication = Setting.int(
@@ -40,7 +43,7 @@ public enum CRMSettings {
     [
       { $0.declare(host) }, { $0.declare(logLevel) }, { $0.declare(mongodbURI) }, { $0.declare(mongodbDatabase) },
       { $0.declare(mongodbPool) }, { $0.declare(kafkaBrokers) }, { $0.declare(kafkaClientID) },
-      { $0.declare(kafkaGroupID) }, { $0.declare(kafkaLinger) }, { $0.declare(topicPartitions) },
+      { $0.declare(kafkaGroupID) }, { $0.declare(topicPartitions) },
       { $0.declare(topicReplication) },
     ]
   }

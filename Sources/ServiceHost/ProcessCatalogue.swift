@@ -2,7 +2,8 @@
 /// settings is made from the same definitions that the processes run by.
 extension ProcessDefinition {
   public static let apiGateway = ProcessDefinition(
-    name: "api-gateway", summary: "REST API, webhooks and everything else that clients talk to", defaultPort: 3000
+    name: "api-gateway", summary: "REST API, webhooks and everything else that clients talk to", defaultPort: 3000,
+    defaultLinger: 5
   ) { settings in
     settings.declare(CRMSettings.webhookSecrets)
     settings.declare(CRMSettings.idempotencyTTL)

@@ -7,15 +7,19 @@ public struct ProcessDefinition: Sendable {
   /// One line for `--help`.
   public let summary: String
   public let port: Setting<Int>
+  /// See `CRMSettings.kafkaLinger`.
+  public let kafkaLinger: Setting<Int>
   public let usesDatabase: Bool
   public let usesKafka: Bool
   let declareOwn: @Sendable (inout Settings) -> Void
 
   /// - Parameters:
+  ///   - defaultLinger: milliseconds; short where somebody waits for the acknowledgement of a single record.
   ///   - usesDatabase: false for a process that never talks to MongoDB; it is then no condition of readiness.
   ///   - settings: declares what this process reads beside the common settings.
   public init(
-    name: String, summary: String, defaultPort: Int, usesDatabase: Bool = true, usesKafka: Bool = true,
+    name: String, summary: String, defaultPort: Int, defaultLinger: Int = 15, usesDatabase: Bool = true,
+    usesKafka: Bool = true,
     settings: @escaping @Sendable (inout Settings) -> Void
   ) {
     self.name = name
@@ -23,6 +27,7 @@ public struct ProcessDefinition: Sendable {
     self.usesDatabase = usesDatabase
     self.usesKafka = usesKafka
     port = CRMSettings.port(default: defaultPort)
+    kafkaLinger = CRMSettings.kafkaLinger(default: defaultLinger)
     declareOwn = settings
   }
 
@@ -31,6 +36,7 @@ public struct ProcessDefinition: Sendable {
     var settings = Settings()
     settings.declare(port)
     for declare in CRMSettings.common { declare(&settings) }
+    settings.declare(kafkaLinger)
     declareOwn(&settings)
     return settings
   }

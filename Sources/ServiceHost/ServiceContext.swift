@@ -65,7 +65,7 @@ public struct ServiceContext: Sendable {
       let brokers = settings[CRMSettings.kafkaBrokers]
       let kafkaLog = ServiceContext.kafkaLog(log)
       var producer = KafkaProducerConfiguration(brokers: brokers, clientID: clientID)
-      producer.lingerMS = settings[CRMSettings.kafkaLinger]
+      producer.lingerMS = settings[definition.kafkaLinger]
       messaging = Messaging(
         producer: try KafkaProducer(producer, log: kafkaLog),
         admin: try KafkaAdmin(brokers: brokers, clientID: clientID, log: kafkaLog))

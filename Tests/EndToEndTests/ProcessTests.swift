@@ -77,7 +77,7 @@ import Testing
       "KAFKA_BROKERS": "127.0.0.1:\(broker)",
     ]
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("minicrm-wait-\(port).log")
-    FileManager.default.createFile(atPath: file.path, contents: nil)
+    try Data().write(to: file)
     defer { try? FileManager.default.removeItem(at: file) }
     process.standardOutput = try FileHandle(forWritingTo: file)
     try process.run()

@@ -124,7 +124,9 @@ import Testing
       #expect(stats["audience"] == 3)
       // The run is over now: what comes later is refused.
       try await produce([ids[5]])
-      let late = try await first("campaign.dlq", of: stack) { $0.header("dlq-error-class") == Array("run_is_final".utf8) }
+      let late = try await first("campaign.dlq", of: stack) {
+        $0.header("dlq-error-class") == Array("run_is_final".utf8)
+      }
       #expect(late.value != nil)
       try await produce([ids[5]], run: "00000000-0000-4000-8000-000000000000")
       _ = try await first("campaign.dlq", of: stack) { $0.header("dlq-error-class") == Array("unknown_run".utf8) }
