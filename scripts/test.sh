@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test: units, integration (real MongoDB, embedded broker; real Kafka too when
-# KAFKA_HOME is set) and end to end (the built processes). Arguments go to `swift test`, as in --filter Integration.
+# Builds everything and runs every test: units, the wrappers, integration (real MongoDB, embedded broker; real Kafka too
+# when KAFKA_HOME is set) and end to end (the built processes). Arguments go to one `swift test`, as in --filter Kafka.
+#
+# Without arguments the targets run one after another: leak tests watch the memory of their process, and stacks share two
+# cores better in turn.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/doctor.sh --quiet
@@ -10,4 +13,24 @@ export MINICRM_MONGOD
 echo "MongoDB: ${MONGODB_URI:-$MINICRM_MONGOD}"
 echo "broker: embedded (librdkafka mock cluster)${KAFKA_HOME:+, and Apache Kafka at $KAFKA_HOME}"
 swift build --build-tests
-exec swift test --skip-build "$@"
+if (($#)); then exec swift test --skip-build "$@"; fi
+
+failed=()
+run() { # NAME ARGUMENTS…
+  local name=$1
+  shift
+  echo "== $name"
+  # Passing tests are counted in the closing line; what is shown is what went wrong.
+  swift test --skip-build "$@" 2>&1 | { grep -vE '^(◇|✔ (Test|Suite)) |^(Test Suite|Test Case|.*Executed 0 tests)|^↳ ' || true; } || failed+=("$name")
+}
+
+run "units" --filter '^(BSON|CRMCore|CRMMessaging|CivilTime|Crypto|DevStack|JSON|Runtime)Tests\.'
+for wrapper in Kafka Mongo HTTP; do run "$wrapper" --filter "^${wrapper}Tests\\."; done
+run "integration" --filter '^IntegrationTests\.'
+run "end to end" --no-parallel --filter '^EndToEndTests\.'
+
+if ((${#failed[@]})); then
+  echo "failed: ${failed[*]}" >&2
+  exit 1
+fi
+echo "every test passed"
