@@ -16,7 +16,8 @@ struct JobExpander {
         name: "campaign-jobs",
         consumer: try context.consumer(of: .campaignJobs, highWater: 64),
         .init(batch: 1, concurrency: context.settings[CRMSettings.chunkConcurrency] + 1),
-        deadLetters: context.deadLetters(of: .campaignJobs), metrics: context.instruments.consumer("campaign-jobs"), log: context.log,
+        deadLetters: context.deadLetters(of: .campaignJobs), metrics: context.instruments.consumer("campaign-jobs"),
+        log: context.log,
         decode: CampaignJobHandler.decode, handle: jobs.handle)
       return [backPressure, loop, Sweeper(context, publisher, backPressure)]
     }

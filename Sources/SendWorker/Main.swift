@@ -20,7 +20,8 @@ struct SendWorker {
       let loop = ConsumerLoop(
         name: "send-jobs", consumer: try context.consumer(of: .sendJobs, highWater: batch * 4),
         .init(batch: batch, linger: .milliseconds(20), concurrency: 3),
-        deadLetters: context.deadLetters(of: .sendJobs), metrics: context.instruments.consumer("send-jobs"), log: context.log,
+        deadLetters: context.deadLetters(of: .sendJobs), metrics: context.instruments.consumer("send-jobs"),
+        log: context.log,
         decode: Sender.decode, handle: sender.handle)
       return [VendorConnection(client: client, vendor: vendor, context), loop, StopSignal(sender.stopping)]
     }
