@@ -42,4 +42,9 @@ static inline size_t minicrm_mhd_head_size(struct MHD_Connection *connection) {
   return info ? info->header_size : 0;
 }
 
+/// The descriptor that has something to read when a daemon without threads has something to do.
+static inline int minicrm_mhd_epoll_fd(struct MHD_Daemon *daemon) {
+  return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
 #endif

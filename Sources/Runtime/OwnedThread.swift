@@ -21,7 +21,8 @@ public final class OwnedThread: Sendable {
       body()
       owned.finished.signal()
     }
-    thread.stackSize = 1 << 20
+    // Handlers of requests run on such threads too; memory is taken as the stack grows.
+    thread.stackSize = 4 << 20
     thread.start()
     return owned
   }

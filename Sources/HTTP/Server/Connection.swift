@@ -12,11 +12,14 @@ final class Connection: Sendable {
 
   let address: String
   let descriptor: Int32
+  /// The worker that serves it.
+  let worker: ServerWorker
   private let state: Mutex<State>
 
-  init(descriptor: Int32, address: String, now: ContinuousClock.Instant) {
+  init(descriptor: Int32, address: String, worker: ServerWorker, now: ContinuousClock.Instant) {
     self.descriptor = descriptor
     self.address = address
+    self.worker = worker
     state = Mutex(State(idleSince: now))
   }
 
@@ -111,11 +114,10 @@ final class ConnectionTable: Sendable {
 
   func connection(_ descriptor: Int32) -> Connection? { state.withLock { $0.connections[descriptor] } }
 
-  /// Returns how many are left.
-  @discardableResult
-  func remove(_ descriptor: Int32) -> Int {
+  /// Returns how many are left. Removes nothing when the connection's socket already belongs to another.
+  func remove(_ connection: Connection) -> Int {
     state.withLock { state in
-      Self.remove(descriptor, from: &state)
+      if state.connections[connection.descriptor] === connection { Self.remove(connection.descriptor, from: &state) }
       return state.connections.count
     }
   }

@@ -17,7 +17,8 @@ extension Exchange {
     case .stream(let length, let producer):
       // Server-sent events have no end of their own; every other stream has, and must not seem complete before it.
       let isEndless = response.headers["Content-Type"]?.hasPrefix("text/event-stream") ?? false
-      let stream = ResponseStream(connection: mhd, isEndless: isEndless) { [weak self] producerIsLate in
+      let stream = ResponseStream(connection: mhd, worker: connection.worker, isEndless: isEndless) {
+        [weak self] producerIsLate in
         self?.noteProgress(producerIsLate: producerIsLate)
       }
       noteProgress(producerIsLate: true)

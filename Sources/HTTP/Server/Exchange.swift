@@ -54,6 +54,7 @@ final class Exchange: @unchecked Sendable {
     method: UnsafePointer<CChar>, version: UnsafePointer<CChar>, data: UnsafePointer<CChar>?,
     size: UnsafeMutablePointer<Int>
   ) -> MHD_Result {
+    connection.worker.noteProgress()
     if !isHeadRead {
       isHeadRead = true
       return readHead(method: UnsafeRawPointer(method), version: UnsafeRawPointer(version))
@@ -158,7 +159,7 @@ final class Exchange: @unchecked Sendable {
   }
 
   private func resumeReading() {
-    if state.withLock({ $0.resumeReading(now: .now) }) { MHD_resume_connection(mhd) }
+    if state.withLock({ $0.resumeReading(now: .now) }) { connection.worker.resume(mhd) }
   }
 
   private func requestComplete() -> MHD_Result {
@@ -222,7 +223,7 @@ final class Exchange: @unchecked Sendable {
   private func complete(_ response: HTTPResponse) {
     let action = state.withLock { $0.store(response, now: .now) }
     if let early = action.early { sendEarly(early) }
-    if action.resume { MHD_resume_connection(mhd) }
+    if action.resume { connection.worker.resume(mhd) }
   }
 
   private func sendEarly(_ response: HTTPResponse) {
@@ -280,6 +281,6 @@ final class Exchange: @unchecked Sendable {
   func halt() {
     preempt(core.render(.stopping, nil))
     responseStream.withLock { $0 }?.abort()
-    if state.withLock({ $0.halt() }) { MHD_resume_connection(mhd) }
+    if state.withLock({ $0.halt() }) { connection.worker.resume(mhd) }
   }
 }

@@ -1,4 +1,3 @@
-import CMicroHTTPD
 import Glibc
 import Runtime
 import Synchronization
@@ -18,8 +17,7 @@ import Synchronization
 /// The server has to be stopped: letting go of it does not end it.
 public final class HTTPServer: Sendable {
   private struct Running: Sendable {
-    // A constant; libmicrohttpd's functions that take it may be called from any thread, the last by `stop` alone.
-    nonisolated(unsafe) let daemon: OpaquePointer
+    let workers: [(worker: ServerWorker, thread: OwnedThread)]
     let watch: ServerWatch
     let thread: OwnedThread
   }
@@ -61,10 +59,13 @@ public final class HTTPServer: Sendable {
     let listener = try ListeningSocket(host: core.configuration.host, port: core.configuration.port)
     let isStarted = state.withLock { state -> Result<Void, HTTPServerError> in
       guard case .new = state else { return .failure(.alreadyStarted) }
-      guard let daemon = startDaemon() else { return .failure(.outOfResources) }
-      let watch = ServerWatch(core: core, daemon: daemon, listener: listener, wakeUp: wakeUp)
+      guard let workers = makeWorkers() else { return .failure(.outOfResources) }
+      let running = workers.enumerated().map { index, worker in
+        (worker, OwnedThread.start(name: "http-\(index)") { worker.run() })
+      }
+      let watch = ServerWatch(core: core, workers: workers, listener: listener, wakeUp: wakeUp)
       let thread = OwnedThread.start(name: "http-watch") { watch.run() }
-      state = .running(Running(daemon: daemon, watch: watch, thread: thread))
+      state = .running(Running(workers: running, watch: watch, thread: thread))
       return .success(())
     }
     if case .failure(let error) = isStarted {
@@ -102,11 +103,9 @@ public final class HTTPServer: Sendable {
       core.log("\(core.inFlight) requests could not be ended; the server's threads are left behind")
       return
     }
-    await OwnedThread.start(name: "http-stop") { [core] in
-      MHD_stop_daemon(running.daemon)
-      core.table.removeAll()
-      Unmanaged.passUnretained(core).release()
-    }.joined()
+    for (worker, _) in running.workers { worker.end() }
+    for (_, thread) in running.workers { await thread.joined() }
+    core.table.removeAll()
   }
 
   /// Waits until no request is under way; looks every few milliseconds.
@@ -120,37 +119,15 @@ public final class HTTPServer: Sendable {
     return true
   }
 
-  private func startDaemon() -> OpaquePointer? {
-    let configuration = core.configuration
-    let context = Unmanaged.passRetained(core).toOpaque()
-    // Room for a head, for its index and for a response's head. Above 32 KiB the memory is mapped, which `Exchange`
-    // relies on.
-    let memory = max(40_960, configuration.maximumHeadBytes * 2 + 8192)
-    let threads = max(1, configuration.threads)
-    var options = [
-      MHD_OptionItem(option: .CONNECTION_MEMORY_LIMIT, value: memory, ptr_value: nil),
-      // The limit that counts is kept at acceptance. This one is divided among the threads.
-      MHD_OptionItem(
-        option: .CONNECTION_LIMIT, value: (configuration.connectionLimit + 64) * threads, ptr_value: nil),
-      MHD_OptionItem(
-        option: .NOTIFY_CONNECTION, value: minicrm_mhd_notify_connection(MHDCallbacks.notifyConnection),
-        ptr_value: context),
-      MHD_OptionItem(
-        option: .NOTIFY_COMPLETED, value: minicrm_mhd_completed(MHDCallbacks.completed), ptr_value: context),
-      MHD_OptionItem(
-        option: .URI_LOG_CALLBACK, value: minicrm_mhd_uri_log(MHDCallbacks.targetReceived),
-        ptr_value: context),
-      MHD_OptionItem(
-        option: .UNESCAPE_CALLBACK, value: minicrm_mhd_unescape(MHDCallbacks.unescape), ptr_value: nil),
-    ]
-    if threads > 1 {
-      options.append(MHD_OptionItem(option: .THREAD_POOL_SIZE, value: threads, ptr_value: nil))
+  private func makeWorkers() -> [ServerWorker]? {
+    var workers: [ServerWorker] = []
+    for _ in 0..<max(1, core.configuration.threads) {
+      guard let worker = ServerWorker(core: core) else {
+        for worker in workers { worker.discard() }
+        return nil
+      }
+      workers.append(worker)
     }
-    options.append(MHD_OptionItem(option: .END, value: 0, ptr_value: nil))
-    let flags =
-      MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_USE_NO_LISTEN_SOCKET.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
-    let daemon = minicrm_mhd_start(flags, MHDCallbacks.access, context, &options)
-    if daemon == nil { Unmanaged<ServerCore>.fromOpaque(context).release() }
-    return daemon
+    return workers
   }
 }

@@ -3,8 +3,9 @@ import Glibc
 
 /// The functions that libmicrohttpd calls, and how they find their objects.
 ///
-/// Three contexts cross C: the `ServerCore` (retained while the daemon lives), a `Connection` (the table retains it until
-/// the notification of its end) and an `Exchange` (retained from the URI callback to the completion callback).
+/// Three contexts cross C: the `ServerCore` (retained by the worker, which outlives its daemon), a `Connection` (the table
+/// retains it until the notification of its end) and an `Exchange` (retained from the URI callback to the completion
+/// callback).
 enum MHDCallbacks {
   static let notifyConnection: MHD_NotifyConnectionCallback = { context, mhd, socketContext, code in
     guard let context, let mhd, let socketContext else { return }

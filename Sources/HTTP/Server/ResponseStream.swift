@@ -22,12 +22,17 @@ final class ResponseStream: @unchecked Sendable {
 
   private let state = Mutex(State())
   private let connection: OpaquePointer
+  private let worker: ServerWorker
   /// Whether the body ends only when somebody ends it.
   let isEndless: Bool
   private let onProgress: @Sendable (_ producerIsLate: Bool) -> Void
 
-  init(connection: OpaquePointer, isEndless: Bool, onProgress: @escaping @Sendable (_ producerIsLate: Bool) -> Void) {
+  init(
+    connection: OpaquePointer, worker: ServerWorker, isEndless: Bool,
+    onProgress: @escaping @Sendable (_ producerIsLate: Bool) -> Void
+  ) {
     self.connection = connection
+    self.worker = worker
     self.isEndless = isEndless
     self.onProgress = onProgress
   }
@@ -66,7 +71,7 @@ final class ResponseStream: @unchecked Sendable {
         state.waitingProducer = continuation
         return (nil, state.isSuspended)
       }
-      if resume { MHD_resume_connection(connection) }
+      if resume { worker.resume(connection) }
       if let answer { continuation.resume(returning: answer) }
     }
   }
@@ -83,7 +88,7 @@ final class ResponseStream: @unchecked Sendable {
     }
     waiting?.resume(returning: false)
     if ending == .failed { task?.cancel() }
-    if resume { MHD_resume_connection(connection) }
+    if resume { worker.resume(connection) }
   }
 
   /// Ends the body where it is, as if the producer had: for endless streams when the server stops.
@@ -105,6 +110,7 @@ final class ResponseStream: @unchecked Sendable {
 
   /// libmicrohttpd asks for up to `room` bytes, on its own thread. A result of 0 means that it is suspended now.
   func read(into destination: UnsafeMutablePointer<CChar>, room: Int) -> Int {
+    worker.noteProgress()
     let (count, waiting) = state.withLock { state -> (Int, CheckedContinuation<Bool, Never>?) in
       var waiting: CheckedContinuation<Bool, Never>?
       if state.offset == state.chunk.count, let next = state.next {

@@ -33,7 +33,7 @@ final class ServerCore: Sendable {
     requestPrefix = String(random + 1 << 40, radix: 16).dropFirst() + "-"
   }
 
-  // libmicrohttpd and the watch retain the core as long as they can use it.
+  // The workers and the watch retain the core as long as they can use it.
   deinit { wakeUp?.destroy() }
 
   var inFlight: Int { inFlightCount.load(ordering: .acquiring) }
@@ -67,7 +67,7 @@ final class ServerCore: Sendable {
   func connectionClosed(_ connection: Connection) {
     connection.markClosed()
     // Only at the limit does the acceptance of another wait for this.
-    if table.remove(connection.descriptor) == configuration.connectionLimit - 1 { wakeUp?.signal() }
+    if table.remove(connection) == configuration.connectionLimit - 1 { wakeUp?.signal() }
   }
 
   // MARK: - Deadlines, on the watching thread

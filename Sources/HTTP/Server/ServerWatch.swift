@@ -1,4 +1,3 @@
-import CMicroHTTPD
 import Glibc
 import Synchronization
 
@@ -6,20 +5,20 @@ import Synchronization
 ///
 /// Connections are accepted here and not by libmicrohttpd: its way to stop listening aborts the process when it meets
 /// a worker at the wrong moment, and the limits per address and the start of the header deadline belong to acceptance.
-// @unchecked: the daemon's pointer is constant and its functions used here are safe to call from any thread; the variables
-// belong to the one thread that runs `run`.
+// @unchecked: the variables belong to the one thread that runs `run`.
 final class ServerWatch: @unchecked Sendable {
   private let core: ServerCore
-  private let daemon: OpaquePointer
+  private let workers: [ServerWorker]
   private let wakeUp: WakeUp
   private var listener: ListeningSocket?
+  private var nextWorker = 0
   private var lastRefusalLogged: ContinuousClock.Instant?
   private let isListening = Atomic(true)
   private let isRunning = Atomic(true)
 
-  init(core: ServerCore, daemon: OpaquePointer, listener: ListeningSocket, wakeUp: WakeUp) {
+  init(core: ServerCore, workers: [ServerWorker], listener: ListeningSocket, wakeUp: WakeUp) {
     self.core = core
-    self.daemon = daemon
+    self.workers = workers
     self.listener = listener
     self.wakeUp = wakeUp
   }
@@ -74,20 +73,15 @@ final class ServerWatch: @unchecked Sendable {
         let (descriptor, address, length) = listener.accept(isExhausted: &isExhausted)
       else { break }
       let text = ListeningSocket.text(address, length)
-      let connection = Connection(descriptor: descriptor, address: text, now: .now)
+      let worker = workers[nextWorker]
+      let connection = Connection(descriptor: descriptor, address: text, worker: worker, now: .now)
       guard core.table.insert(connection, perAddressLimit: core.configuration.perAddressLimit) else {
         close(descriptor)
         logRefusal(of: text)
         continue
       }
-      var copy = address
-      let isAdded = withUnsafePointer(to: &copy) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          MHD_add_connection(daemon, descriptor, $0, length) == .YES
-        }
-      }
-      // libmicrohttpd has closed the socket; no other thread accepts, so its number is still free.
-      if !isAdded { core.table.remove(descriptor) }
+      nextWorker = (nextWorker + 1) % workers.count
+      worker.take(connection, address, length)
     }
     if isExhausted { core.log("no file descriptor left for another connection") }
     return isExhausted
