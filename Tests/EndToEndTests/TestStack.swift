@@ -85,10 +85,20 @@ final class TestStack: Sendable {
     do {
       try await body(stack)
     } catch {
+      let told = stack.lastWords()
       await stack.stop()
-      throw error
+      throw Failure(description: "\(error)\n\(told)")
     }
     await stack.stop()
+  }
+
+  /// The end of every process's log, for the report of a failure.
+  private func lastWords() -> String {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path + "/logs")) ?? []
+    return names.filter { !$0.hasPrefix("mongod") && !$0.hasPrefix("broker") }.sorted().map { name in
+      let text = (try? String(contentsOf: directory.appendingPathComponent("logs/\(name)"), encoding: .utf8)) ?? ""
+      return "--- \(name)\n" + text.split(separator: "\n").suffix(12).joined(separator: "\n")
+    }.joined(separator: "\n")
   }
 
   /// Stops everything and waits until it is gone.
