@@ -58,12 +58,15 @@ public final class ConsumerLoop<Message: Sendable>: Service {
   private let log: Logger
   private let decode: Decode
   private let handle: Handle
+  private let ended: @Sendable (String) -> Void
   private let tasks = Mutex<[Task<Void, Never>]>([])
   private let stopping = Latch<Void>()
 
+  /// - Parameter ended: told when the consumer ends though nobody has stopped it; the process cannot go on then.
   public init(
     name: String, consumer: KafkaConsumer, _ configuration: Configuration, deadLetters: DeadLetterPublisher,
-    metrics: ConsumerMetrics, log: Logger, decode: @escaping Decode, handle: @escaping Handle
+    metrics: ConsumerMetrics, log: Logger, ended: @escaping @Sendable (String) -> Void, decode: @escaping Decode,
+    handle: @escaping Handle
   ) {
     self.name = name
     self.consumer = consumer
@@ -73,6 +76,7 @@ public final class ConsumerLoop<Message: Sendable>: Service {
     self.log = log
     self.decode = decode
     self.handle = handle
+    self.ended = ended
   }
 
   public func start() async throws {
@@ -98,6 +102,10 @@ public final class ConsumerLoop<Message: Sendable>: Service {
     {
       guard !batch.isEmpty else { continue }
       await process(batch)
+    }
+    if !isStopping {
+      let cause = consumer.health.fatalError.map { "\($0)" } ?? "no cause given"
+      ended("the consumer \(name) ended by itself: \(cause)")
     }
   }
 

@@ -30,6 +30,6 @@ struct IngestWorker {
       consumer: try context.consumer(of: topic, highWater: 4 * batch),
       .init(batch: batch, linger: linger, concurrency: 1),
       deadLetters: context.deadLetters(of: topic), metrics: context.instruments.consumer(topic.name), log: context.log,
-      decode: handler.decode, handle: handler.handle)
+      ended: { context.failure.set($0) }, decode: handler.decode, handle: handler.handle)
   }
 }

@@ -18,7 +18,7 @@ struct JobExpander {
         .init(batch: 1, concurrency: context.settings[CRMSettings.chunkConcurrency] + 1),
         deadLetters: context.deadLetters(of: .campaignJobs), metrics: context.instruments.consumer("campaign-jobs"),
         log: context.log,
-        decode: CampaignJobHandler.decode, handle: jobs.handle)
+        ended: { context.failure.set($0) }, decode: CampaignJobHandler.decode, handle: jobs.handle)
       return [backPressure, loop, Sweeper(context, publisher, backPressure)]
     }
   }

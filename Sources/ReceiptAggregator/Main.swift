@@ -17,14 +17,14 @@ struct ReceiptAggregator {
         .init(batch: batch, linger: .milliseconds(context.settings[CRMSettings.mergeLinger])),
         deadLetters: context.deadLetters(of: .receipts), metrics: context.instruments.consumer("receipts"),
         log: context.log,
-        decode: Told.decode, handle: merger.handle)
+        ended: { context.failure.set($0) }, decode: Told.decode, handle: merger.handle)
       let filing = DeadLetterFiling(store: context.store)
       let letters = ConsumerLoop(
         name: "dead-letters", consumer: try context.consumer(of: .deadLetters, highWater: 2000),
         .init(batch: 200, linger: .milliseconds(50)),
         deadLetters: context.deadLetters(of: .deadLetters), metrics: context.instruments.consumer("dead-letters"),
         log: context.log,
-        decode: DeadLetterFiling.decode, handle: filing.handle)
+        ended: { context.failure.set($0) }, decode: DeadLetterFiling.decode, handle: filing.handle)
       return [merge, letters, CompletionWatch(merger, context)]
     }
   }

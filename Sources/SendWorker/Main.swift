@@ -22,7 +22,7 @@ struct SendWorker {
         .init(batch: batch, linger: .milliseconds(20), concurrency: 3),
         deadLetters: context.deadLetters(of: .sendJobs), metrics: context.instruments.consumer("send-jobs"),
         log: context.log,
-        decode: Sender.decode, handle: sender.handle)
+        ended: { context.failure.set($0) }, decode: Sender.decode, handle: sender.handle)
       return [VendorConnection(client: client, vendor: vendor, context), loop, StopSignal(sender.stopping)]
     }
   }

@@ -19,6 +19,8 @@ public struct ServiceContext: Sendable {
   /// Distinguishes replicas: host, process id and a random part. Owner of leases.
   public let instanceID: String
   public let startedAt: Timestamp
+  /// Set by a part that cannot go on: the process stops in order and exits with 1, for its supervisor to start it again.
+  public let failure = Latch<String>()
   /// Nil for a process that does not use MongoDB.
   public let database: MongoClient?
   private let collections: Store?

@@ -41,7 +41,10 @@ public enum ServiceMain {
           Deferred(context, services),
         ], log: context.log
       ) { context.health.leave() }
-      exit(await group.run())
+      let watch = Task { if let reason = await context.failure.wait() { group.fail(reason) } }
+      let code = await group.run()
+      watch.cancel()
+      exit(code)
     } catch {
       Logger(service: definition.name).error("could not start", [LogKey.error: .string("\(error)")])
       exit(1)
