@@ -21,6 +21,10 @@ public struct KafkaConsumerConfiguration: Sendable {
   public var commitInterval: Duration = .milliseconds(500)
   /// After this time without a heartbeat the group gives the partitions to others.
   public var sessionTimeout: Duration = .seconds(10)
+  /// How long a member may take to come back in a rebalance; the broker goes on without it then. The consumer's own thread
+  /// polls all the time, and answers a revocation within `drainTimeout` and a commit, so a member that takes longer is stuck
+  /// and must not hold up its group for librdkafka's usual five minutes. At least the session's time-out.
+  public var rebalanceTimeout: Duration = .seconds(45)
   /// How long the broker may hold a fetch when it has no records.
   public var fetchWait: Duration = .milliseconds(100)
   /// Bytes librdkafka reads ahead of the application, in kibibytes.
@@ -51,6 +55,7 @@ public struct KafkaConsumerConfiguration: Sendable {
     settings["enable.auto.offset.store"] = "false"
     settings["auto.offset.reset"] = offsetReset.rawValue
     settings["session.timeout.ms"] = String(sessionTimeout.wholeMilliseconds)
+    settings["max.poll.interval.ms"] = String(max(rebalanceTimeout, sessionTimeout).wholeMilliseconds)
     settings["heartbeat.interval.ms"] = String(max(1, min(3000, sessionTimeout.wholeMilliseconds / 4)))
     settings["fetch.wait.max.ms"] = String(fetchWait.wholeMilliseconds)
     settings["fetch.error.backoff.ms"] = "100"
