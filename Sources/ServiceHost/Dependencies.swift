@@ -13,6 +13,7 @@ public final class Dependencies: Service {
   private let context: ServiceContext
   private let watch = Mutex<Task<Void, Never>?>(nil)
   private static let interval = Duration.seconds(2)
+  private static let leaderChecks = 40
 
   public init(_ context: ServiceContext) { self.context = context }
 
@@ -29,6 +30,7 @@ public final class Dependencies: Service {
       try await untilDone("Kafka", .kafka) {
         try await messaging.admin.ping(timeout: .seconds(2))
         try await ensureTopics(messaging.admin)
+        await waitForLeaders(messaging.admin)
       }
     }
     watch.withLock { $0 = Task { [self] in await keepWatching() } }
@@ -81,6 +83,26 @@ public final class Dependencies: Service {
           [LogKey.topic: .string(result.name), LogKey.error: .string("\(error)")])
       }
     }
+  }
+
+  /// A topic that has just been made may be known before each of its partitions has a leader that answers. A consumer that
+  /// is assigned such a partition can fail to find where to begin and then stand still, so nobody starts before.
+  private func waitForLeaders(_ admin: KafkaAdmin) async {
+    let group = Topic.sendJobs.consumerGroup(prefix: context.settings[CRMSettings.kafkaGroupID])
+    let names = Topic.allCases.map(\.name)
+    for _ in 0..<Dependencies.leaderChecks {
+      do {
+        let known = try await admin.metadata().topics
+        let expected = names.reduce(0) { $0 + (known[$1]?.count ?? 0) }
+        let answered = try await admin.groupLag(group: group, topics: names, timeout: .seconds(2)).count
+        if answered == expected { return }
+      } catch {
+        context.log.debug("partitions do not answer yet", [LogKey.error: .string("\(error)")])
+      }
+      try? await Task.sleep(for: .milliseconds(250))
+      if Task.isCancelled { return }
+    }
+    context.log.warning("some partitions have no leader that answers; their records wait")
   }
 
   private func keepWatching() async {
