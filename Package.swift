@@ -2,7 +2,14 @@
 import PackageDescription
 
 /// Settings of every Swift target: language mode 6 comes from the tools version, warnings never pass.
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+///
+/// Failpoints are compiled into debug builds, which the tests kill, and into others only where `MINICRM_FAILPOINTS=1` asks
+/// for them.
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  Context.environment["MINICRM_FAILPOINTS"] == "1"
+    ? .define("FAILPOINTS") : .define("FAILPOINTS", .when(configuration: .debug)),
+]
 
 /// A Swift library target. Tests live in `Tests/<name>Tests`.
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {

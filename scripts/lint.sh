@@ -7,6 +7,7 @@ scripts/doctor.sh --quiet
 swift format lint --strict --parallel --recursive Package.swift Sources Tests
 echo "swift format: clean"
 scripts/check-imports.sh
+scripts/check-failpoints.sh
 mapfile -t shell_scripts < <(grep -rlE '^#!.*\b(ba)?sh\b' scripts .ci deploy)
 shellcheck "${shell_scripts[@]}"
 echo "shellcheck: ${#shell_scripts[@]} scripts clean"

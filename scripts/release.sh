@@ -3,4 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 swift build --configuration release >&2
-swift build --configuration release --show-bin-path
+bin=$(swift build --configuration release --show-bin-path)
+scripts/check-failpoints.sh "$bin" >&2
+echo "$bin"

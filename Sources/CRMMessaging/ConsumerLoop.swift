@@ -122,6 +122,10 @@ public final class ConsumerLoop<Message: Sendable>: Service {
         letters.append(bury(record, error))
       }
     }
+    if isFaulty(.commitBeforeEffect) {
+      consumer.complete(batch.map(\.position))
+      _ = await pause(.seconds(1))
+    }
     guard await handleUntilDone(incoming, letters: &letters), await publish(letters) else { return }
     consumer.complete(batch.map(\.position))
     metrics.handled(batch.count, in: began.duration(to: .now))
@@ -169,9 +173,11 @@ public final class ConsumerLoop<Message: Sendable>: Service {
   private func publish(_ letters: [KafkaRecord]) async -> Bool {
     guard !letters.isEmpty else { return true }
     var attempt = 0
+    failpoint(.buryBegin)
     while true {
       do {
         try await deadLetters.publish(letters)
+        failpoint(.buryPublished)
         return true
       } catch {
         log.warning("\(name): dead letters were not acknowledged", [LogKey.error: .string("\(error)")])

@@ -3,6 +3,7 @@ import CRMCore
 import CivilTime
 import Crypto
 import Mongo
+import Runtime
 
 /// What a batch of claims came to.
 public struct ClaimResult: Sendable {
@@ -41,6 +42,7 @@ extension Store {
       let claimedFirst = try Store.claimQueued(first, owner: owner, fence: fence, slot: slot, connection)
       let again = eligible.filter { $0.attempt > 1 }
       let claimedAgain = try Store.claimRetries(again, owner: owner, fence: fence, connection)
+      failpoint(.claimUncommitted)
       return ClaimResult(claimed: claimedFirst.union(claimedAgain), fence: fence)
     }
   }
@@ -61,9 +63,10 @@ extension Store {
   ) throws -> Set<UUIDBytes> {
     guard !jobs.isEmpty else { return [] }
     let ids = jobs.map { BSONValue.uuid($0.sendID.bytes) }
+    let isQueued: BSONDocument = ["_id": ["$in": .array(ids)], "status": .string(SendStatus.queued.rawValue)]
     let result = try connection.updateMany(
       Collections.communicationLogs,
-      ["_id": ["$in": .array(ids)], "status": .string(SendStatus.queued.rawValue)],
+      isFaulty(.claimWithoutCompare) ? ["_id": ["$in": .array(ids)]] : isQueued,
       [
         "$set": [
           "status": .string(SendStatus.sending.rawValue), "rank": .int32(SendStatus.sending.rank),

@@ -3,6 +3,7 @@ import CRMCore
 import CivilTime
 import Crypto
 import Mongo
+import Runtime
 
 /// The sends of a chunk that are still to be published: all of them the first time, those still queued afterwards.
 public struct ExpandedChunk: Sendable {
@@ -42,6 +43,7 @@ extension Store {
         Collections.audienceChunks, ["_id": .objectID(chunk.id), "expanded": false],
         ["$set": ["expanded": true, "expanded_at": .date(milliseconds: now.milliseconds)]])
       guard claimed.matched == 1 else {
+        if isFaulty(.skipExpandedChunk) { return ExpandedChunk(jobs: [], inserted: 0, skipped: 0) }
         let waiting = try Store.queuedJobs(chunk.leadIDs, of: run, connection)
         return ExpandedChunk(jobs: waiting, inserted: 0, skipped: 0)
       }
@@ -68,6 +70,7 @@ extension Store {
       delta.queued = Int64(jobs.count)
       delta.skipped = Int64(rows.count - jobs.count)
       try RunStats.add(delta, run: run.id, slot: slot, connection)
+      failpoint(.expandUncommitted)
       return ExpandedChunk(jobs: jobs, inserted: rows.count, skipped: rows.count - jobs.count)
     }
   }

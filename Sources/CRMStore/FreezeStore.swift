@@ -3,6 +3,7 @@ import CRMCore
 import CivilTime
 import Crypto
 import Mongo
+import Runtime
 
 /// The exclusive right to freeze a run's audience, for a while.
 ///
@@ -122,6 +123,7 @@ extension Store {
       delta.audience = Int64(leadIDs.count)
       delta.pending = Int64(leadIDs.count)
       try RunStats.add(delta, run: lease.run.id, slot: slot, connection)
+      failpoint(.freezeUncommitted)
     }
   }
 

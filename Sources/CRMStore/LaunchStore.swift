@@ -3,6 +3,7 @@ import CRMCore
 import CivilTime
 import Crypto
 import Mongo
+import Runtime
 
 /// A campaign that has been set running, and the run that will carry it out.
 public struct Launch: Sendable {
@@ -230,6 +231,7 @@ extension Store {
             "completed_at": date, "updated_at": date,
           ]
         ])
+      failpoint(.completeUncommitted)
       return true
     }
   }

@@ -3,6 +3,7 @@ import CRMCore
 import CivilTime
 import Crypto
 import Mongo
+import Runtime
 
 /// What a merge came to.
 public struct MergeReport: Sendable {
@@ -12,6 +13,8 @@ public struct MergeReport: Sendable {
   public var anomalies: [String: Int] = [:]
   /// Rows that changed.
   public var changed = 0
+  /// Counters that a seeded fault has kept out of the transaction.
+  var uncounted: [UUIDBytes: CampaignStats] = [:]
 }
 
 extension Store {
@@ -24,7 +27,7 @@ extension Store {
     let now = clock.now()
     let slot = slots.take()
     defer { slots.give(slot) }
-    return try await mongo.withTransaction { connection in
+    let report = try await mongo.withTransaction { connection in
       var report = MergeReport()
       var deltas: [UUIDBytes: CampaignStats] = [:]
       var writes: [WriteModel] = []
@@ -61,9 +64,19 @@ extension Store {
       let result = try connection.bulkWrite(Collections.communicationLogs, writes, ordered: false)
       try result.throwIfFailed()
       report.changed = writes.count
+      if isFaulty(.statisticsOutsideTransaction) {
+        report.uncounted = deltas
+        return report
+      }
       for (run, delta) in deltas { try RunStats.add(delta, run: run, slot: slot, connection) }
+      failpoint(.mergeUncommitted)
       return report
     }
+    failpoint(.mergeCommitted)
+    for (run, delta) in report.uncounted {
+      try await mongo.withConnection { try RunStats.add(delta, run: run, slot: slot, $0) }
+    }
+    return report
   }
 
   /// A send with an outcome has neither holder nor next attempt.

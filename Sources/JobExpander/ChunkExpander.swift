@@ -49,7 +49,9 @@ struct ChunkExpander: Sendable {
     }
     let stored = ContinuousClock.now
     storeSeconds.observe(began.duration(to: stored))
+    failpoint(.expandCommitted)
     try await publisher.publish(expanded.jobs, trace: trace.child())
+    failpoint(.expandPublished)
     publishSeconds.observe(stored.duration(to: .now))
     if expanded.jobs.isEmpty { _ = try await store.completeIfDone(run.id) }
     log.debug(

@@ -32,6 +32,7 @@ struct Freezer: Sendable {
 
   func freeze(_ runID: UUIDBytes, trace: TraceContext) async throws {
     guard let lease = try await store.leaseFreeze(runID, owner: owner, seconds: leaseSeconds) else { return }
+    failpoint(.freezeLeased)
     let run = lease.run
     let log = self.log.with([
       LogKey.campaignID: .string(run.campaignID.hex), LogKey.runID: .string(run.id.string),
@@ -74,9 +75,11 @@ struct Freezer: Sendable {
       guard !ids.isEmpty else { return audience }
       let next = AudienceHash.adding(ids, to: hash)
       try await store.freezeChunk(lease, sequence: sequence, leadIDs: ids, hash: next, leaseSeconds: leaseSeconds)
+      failpoint(.freezeCommitted)
       let chunk = AudienceChunk(
         runID: run.id, sequence: sequence, origin: .rule, leadIDs: ids, createdAt: store.clock.now())
       try await publisher.publish([chunk], of: run, trace: trace)
+      failpoint(.freezePublished)
       seconds.observe(began.duration(to: .now))
       hash = next
       cursor = ids.last

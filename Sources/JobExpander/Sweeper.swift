@@ -22,11 +22,11 @@ final class Sweeper: Service {
   private let idleSeconds: Int
   private let leaseSeconds: Int
   private let scheduleGrace: Int
+  private let sweepLeaseSeconds: Int
   private let swept: MetricFamily<Counter>
   private let task = Mutex<Task<Void, Never>?>(nil)
 
   private static let sweepLease = "sweeper"
-  private static let sweepLeaseSeconds = 15
   private static let chunksARun = 50
   private static let runsASweep = 200
 
@@ -40,6 +40,7 @@ final class Sweeper: Service {
     idleSeconds = context.settings[CRMSettings.sweepAfter]
     leaseSeconds = context.settings[CRMSettings.claimLease]
     scheduleGrace = context.settings[CRMSettings.scheduleGrace]
+    sweepLeaseSeconds = context.settings[CRMSettings.sweepLease]
     swept = context.instruments.swept
   }
 
@@ -47,7 +48,7 @@ final class Sweeper: Service {
     let running = Task { [self] in
       while !Task.isCancelled {
         do {
-          if try await store.acquireLease(Self.sweepLease, owner: owner, seconds: Self.sweepLeaseSeconds) {
+          if try await store.acquireLease(Self.sweepLease, owner: owner, seconds: sweepLeaseSeconds) {
             try await sweep()
           }
         } catch {
@@ -70,6 +71,7 @@ final class Sweeper: Service {
   }
 
   private func sweep() async throws {
+    failpoint(.sweepBegin)
     try await publishDueRetries()
     try await launchDueSchedules()
     for run in try await store.stalledLaunches(olderThanSeconds: idleSeconds, limit: 20) {
@@ -109,6 +111,7 @@ final class Sweeper: Service {
     while !Task.isCancelled {
       let due = try await store.takeDueRetries(limit: 500, holdSeconds: idleSeconds)
       guard !due.isEmpty else { return }
+      failpoint(.sweepRetriesTaken)
       swept.labels("retry").add(due.count)
       try await publisher.publish(due, trace: TraceContext())
       if due.count < 500 { return }
@@ -117,6 +120,7 @@ final class Sweeper: Service {
 
   private func sweepChunks(of run: CampaignRun) async throws {
     let chunks = try await store.takeChunksToSweep(run: run.id, idleSeconds: idleSeconds, limit: Self.chunksARun)
+    if !chunks.isEmpty { failpoint(.sweepChunkTaken) }
     for chunk in chunks {
       guard chunk.expanded else {
         note("chunk", 1, run)
@@ -132,6 +136,9 @@ final class Sweeper: Service {
   private func sweepRows(of chunk: AudienceChunk, _ run: CampaignRun) async throws {
     let state = try await store.sweep(chunk, of: run, leaseSeconds: leaseSeconds)
     if state.open == 0 { return try await store.settle(chunk) }
+    if isFaulty(.lapsedClaimQueued) {
+      return try await publisher.publish(try await store.requeue(state.lapsed), trace: TraceContext())
+    }
     if !state.lapsed.isEmpty {
       note("lapsed_claim", state.lapsed.count, run)
       try await publisher.publishUnknown(state.lapsed, of: chunk, run, now: store.clock.now())

@@ -14,7 +14,12 @@ public struct SystemClock: WallClock {
   public func now() -> Timestamp {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    let milliseconds = Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    #if FAILPOINTS
+      return Timestamp(milliseconds: milliseconds + FailpointArming.clockSkewMS)
+    #else
+      return Timestamp(milliseconds: milliseconds)
+    #endif
   }
 }
 

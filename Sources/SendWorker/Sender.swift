@@ -104,6 +104,7 @@ final class Sender: Sendable {
     let began = ContinuousClock.now
     let claims = try await store.claim(group.map(\.message), owner: owner)
     claimSeconds.observe(began.duration(to: .now))
+    failpoint(.claimCommitted)
     let ours = group.filter { claims.claimed.contains($0.message.sendID) }
     gate.abandon(group.count - ours.count, channel: channel)
     guard !ours.isEmpty else { return }
@@ -149,7 +150,9 @@ final class Sender: Sendable {
       }
     }
     let (toTell, toBury, toRetry) = (updates, letters, retries)
+    failpoint(.tellBegin)
     await insist("outcomes") { try await self.tell(toTell) }
+    failpoint(.tellPublished)
     await insist("retries") { try await self.store.scheduleRetries(toRetry, fence: fence) }
     await insist("dead letters") { try await self.deadLetters.publish(toBury) }
     tellSeconds.observe(began.duration(to: .now))

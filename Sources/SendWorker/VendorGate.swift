@@ -62,6 +62,7 @@ final class VendorGate: Sendable {
       return nil
     }
     let outcome = await vendor.send(job)
+    failpoint(.sendAnswered)
     breakers.withLock { $0[job.channel]?.record(success: !outcome.isFailure) }
     return outcome
   }

@@ -33,6 +33,10 @@ public enum CRMSettings {
       "KAFKA_LINGER_MS", default: fallback, in: 0...1000,
       "Milliseconds for which a record waits for others to share its request with.")
   }
+  public static let kafkaSession = Setting.int(
+    "KAFKA_SESSION_TIMEOUT_MS", default: 10_000, in: 1000...300_000,
+    "Milliseconds without a sign of life after which a consumer's partitions go to others. Brokers allow 6000 and more unless "
+      + "told otherwise.")
   public static let topicPartitions = Setting.int(
     "KAFKA_TOPIC_PARTITIONS", default: 6, in: 1...512, "Partitions of a topic that is created at start.")
   public static let topicReplication = Setting.int(
@@ -79,6 +83,9 @@ public enum CRMSettings {
   public static let sweepAfter = Setting.int(
     "SWEEP_AFTER_S", default: 60, in: 1...86_400,
     "Seconds without progress after which a launch, a chunk or a send is published again.")
+  public static let sweepLease = Setting.int(
+    "SWEEP_LEASE_S", default: 15, in: 1...600,
+    "Seconds for which one job-expander owns the sweeping; after its death another one waits as long.")
   public static let launchLease = Setting.int(
     "LAUNCH_LEASE_S", default: 15, in: 1...600, "Seconds for which one job-expander owns the freezing of an audience.")
 

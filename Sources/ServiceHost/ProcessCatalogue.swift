@@ -16,6 +16,7 @@ extension ProcessDefinition {
   public static let jobExpander = ProcessDefinition(
     name: "job-expander", summary: "freezes a campaign's audience and publishes its sends", defaultPort: 3004
   ) { settings in
+    settings.declare(CRMSettings.kafkaSession)
     settings.declare(CRMSettings.chunkSize)
     settings.declare(CRMSettings.chunkConcurrency)
     settings.declare(CRMSettings.sendLagLimit)
@@ -23,12 +24,14 @@ extension ProcessDefinition {
     settings.declare(CRMSettings.claimLease)
     settings.declare(CRMSettings.sweepInterval)
     settings.declare(CRMSettings.sweepAfter)
+    settings.declare(CRMSettings.sweepLease)
     settings.declare(CRMSettings.scheduleGrace)
   }
 
   public static let sendWorker = ProcessDefinition(
     name: "send-worker", summary: "calls messaging vendors and publishes what happened", defaultPort: 3005
   ) { settings in
+    settings.declare(CRMSettings.kafkaSession)
     settings.declare(CRMSettings.vendorURL)
     settings.declare(CRMSettings.rateLimit)
     settings.declare(CRMSettings.sendConcurrency)
@@ -44,6 +47,7 @@ extension ProcessDefinition {
     name: "receipt-aggregator", summary: "merges outcomes and receipts into the log and the statistics",
     defaultPort: 3006
   ) { settings in
+    settings.declare(CRMSettings.kafkaSession)
     settings.declare(CRMSettings.mergeBatch)
     settings.declare(CRMSettings.mergeLinger)
   }
@@ -51,6 +55,7 @@ extension ProcessDefinition {
   public static let ingestWorker = ProcessDefinition(
     name: "ingest-worker", summary: "imports leads and orders handed over by the gateway", defaultPort: 3007
   ) { settings in
+    settings.declare(CRMSettings.kafkaSession)
     settings.declare(CRMSettings.ingestBatch)
     settings.declare(CRMSettings.baseCurrency)
   }

@@ -105,6 +105,7 @@ public struct ServiceContext: Sendable {
       groupID: topic.consumerGroup(prefix: settings[CRMSettings.kafkaGroupID]),
       clientID: "\(settings[CRMSettings.kafkaClientID])-\(definition.name)", topics: [topic.name] + others.map(\.name))
     configuration.highWater = highWater
+    configuration.sessionTimeout = .milliseconds(settings[CRMSettings.kafkaSession])
     // A fetch waits a moment for more than a few records: each one costs the broker more than the records in it.
     configuration.fetchWait = .milliseconds(50)
     configuration.extra["fetch.min.bytes"] = "32768"

@@ -64,6 +64,18 @@ public enum ServiceMain {
       write("\(definition.name) \(ProductVersion.current)\n", to: 1)
       exit(0)
     }
+    #if FAILPOINTS
+      if arguments.contains("--failpoints") {
+        write(FailpointArming.catalogue(of: definition.name), to: 1)
+        exit(0)
+      }
+      do throws(FailpointError) {
+        try FailpointArming(ProcessInfo.processInfo.environment, process: definition.name).install()
+      } catch {
+        write("\(definition.name): \(error)\n", to: 2)
+        exit(configurationExit)
+      }
+    #endif
     if let unknown = arguments.first {
       write("\(definition.name): unknown argument \(unknown); see --help\n", to: 2)
       exit(usageExit)

@@ -48,6 +48,15 @@ import Testing
     #expect(!bad.errors.contains("hunter2") && !bad.output.contains("hunter2"))
   }
 
+  @Test func aFailpointThatTheProcessDoesNotHaveIsABadSetting() throws {
+    let points = try run("send-worker", ["--failpoints"])
+    #expect(points.code == 0 && points.output.contains("claim.committed\t"))
+    for (key, value) in [("FAILPOINT", "claim.nowhere"), ("FAILPOINT", "expand.committed"), ("FAULT", "haste")] {
+      let bad = try run("send-worker", [], [key: value])
+      #expect(bad.code == 78 && bad.errors.contains(value), "\(key)=\(value)")
+    }
+  }
+
   @Test func aTakenPortIsOneClearLine() throws {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(listener) }

@@ -3,6 +3,7 @@ import CRMCore
 import CRMMessaging
 import CRMStore
 import Kafka
+import Runtime
 
 /// Launches campaigns: the run is written first, then its record is published and acknowledged.
 ///
@@ -12,8 +13,11 @@ struct CampaignLauncher: Sendable {
   let gateway: Gateway
 
   func launch(_ id: ObjectID, rerun: Bool = false, _ request: APIRequest) async throws -> Launch {
+    failpoint(.acceptBegin)
     let launch = try await gateway.store.launch(campaignID: id, rerun: rerun, runID: request.runID)
+    failpoint(.acceptWritten)
     try await publish(launch.run, request)
+    failpoint(.acceptPublished)
     return launch
   }
 

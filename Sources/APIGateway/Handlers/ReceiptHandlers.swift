@@ -4,6 +4,7 @@ import CRMStore
 import HTTP
 import JSON
 import Kafka
+import Runtime
 import ServiceHost
 import Synchronization
 
@@ -39,11 +40,13 @@ struct ReceiptHandlers: Sendable {
       let records = receipts.map { receipt in
         Topic.receipts.record(key: receipt.sendID.string, value: receipt.encoded(), trace: request.trace)
       }
+      failpoint(.receiveBegin)
       if records.count == 1 {
         try await gateway.producer.produce(records[0])
       } else {
         for result in await gateway.producer.produce(records) { _ = try result.get() }
       }
+      failpoint(.receivePublished)
       tally.accepted.add(receipts.count, ordering: .relaxed)
       return .data(status: 202, capacity: 64) { writer in
         writer.beginObject()
