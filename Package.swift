@@ -98,6 +98,7 @@ let package = Package(
     tests(
       "IntegrationTests",
       service),
+    tests("APIGatewayTests", ["APIGateway"] + service),
     tests("DevStackTests", ["DevStack", "JSON"]),
     tests("EndToEndTests", service),
   ],

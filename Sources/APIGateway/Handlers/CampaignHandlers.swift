@@ -11,14 +11,22 @@ struct CampaignHandlers: Sendable {
   var routes: [Route] {
     let json = Route.Body.json(limit: Route.ordinaryLimit)
     return [
-      Route(.get, "/api/v1/campaigns", "listCampaigns", list),
-      Route(.post, "/api/v1/campaigns", "createCampaign", body: json, idempotent: true, create),
-      Route(.get, "/api/v1/campaigns/:id", "getCampaign", show),
-      Route(.put, "/api/v1/campaigns/:id", "updateCampaign", body: json, update),
-      Route(.delete, "/api/v1/campaigns/:id", "deleteCampaign", delete),
-      Route(.get, "/api/v1/campaigns/:id/stats", "getCampaignStats", stats),
-      Route(.get, "/api/v1/campaigns/:id/logs", "listCampaignLogs", logs),
-      Route(.post, "/api/v1/campaigns/:id/preview", "previewCampaign", body: json, preview),
+      Route(.get, "/api/v1/campaigns", "listCampaigns", access: .scope(.campaignsRead), list),
+      Route(
+        .post, "/api/v1/campaigns", "createCampaign", access: .scope(.campaignsWrite), effect: .change(.campaign),
+        body: json, idempotent: true, create),
+      Route(.get, "/api/v1/campaigns/:id", "getCampaign", access: .scope(.campaignsRead), show),
+      Route(
+        .put, "/api/v1/campaigns/:id", "updateCampaign", access: .scope(.campaignsWrite), effect: .change(.campaign),
+        body: json, update),
+      Route(
+        .delete, "/api/v1/campaigns/:id", "deleteCampaign", access: .scope(.campaignsWrite), effect: .change(.campaign),
+        delete),
+      Route(.get, "/api/v1/campaigns/:id/stats", "getCampaignStats", access: .scope(.campaignsRead), stats),
+      Route(.get, "/api/v1/campaigns/:id/logs", "listCampaignLogs", access: .scope(.campaignsRead), logs),
+      Route(
+        .post, "/api/v1/campaigns/:id/preview", "previewCampaign", access: .scope(.campaignsRead), effect: .nothing,
+        body: json, preview),
     ]
   }
 

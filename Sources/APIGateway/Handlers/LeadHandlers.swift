@@ -11,12 +11,15 @@ struct LeadHandlers: Sendable {
 
   var routes: [Route] {
     [
-      Route(.get, "/api/v1/leads", "listLeads", list),
-      Route(.post, "/api/v1/leads", "createLead", body: .json(limit: Route.ordinaryLimit), idempotent: true, create),
+      Route(.get, "/api/v1/leads", "listLeads", access: .scope(.leadsRead), list),
       Route(
-        .post, "/api/v1/leads/bulk", "bulkUpsertLeads", body: .json(limit: Route.bulkLimit), idempotent: true,
+        .post, "/api/v1/leads", "createLead", access: .scope(.leadsWrite), effect: .change(.lead),
+        body: .json(limit: Route.ordinaryLimit), idempotent: true, create),
+      Route(
+        .post, "/api/v1/leads/bulk", "bulkUpsertLeads", access: .scope(.leadsWrite), effect: .bulk(.lead),
+        body: .json(limit: Route.bulkLimit), idempotent: true,
         bulk.handle),
-      Route(.get, "/api/v1/leads/:id", "getLead", show),
+      Route(.get, "/api/v1/leads/:id", "getLead", access: .scope(.leadsRead), show),
     ]
   }
 

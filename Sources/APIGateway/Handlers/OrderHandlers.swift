@@ -12,12 +12,15 @@ struct OrderHandlers: Sendable {
 
   var routes: [Route] {
     [
-      Route(.get, "/api/v1/orders", "listOrders", list),
-      Route(.post, "/api/v1/orders", "createOrder", body: .json(limit: Route.ordinaryLimit), idempotent: true, create),
+      Route(.get, "/api/v1/orders", "listOrders", access: .scope(.leadsRead), list),
       Route(
-        .post, "/api/v1/orders/bulk", "bulkUpsertOrders", body: .json(limit: Route.bulkLimit), idempotent: true,
+        .post, "/api/v1/orders", "createOrder", access: .scope(.leadsWrite), effect: .change(.order),
+        body: .json(limit: Route.ordinaryLimit), idempotent: true, create),
+      Route(
+        .post, "/api/v1/orders/bulk", "bulkUpsertOrders", access: .scope(.leadsWrite), effect: .bulk(.order),
+        body: .json(limit: Route.bulkLimit), idempotent: true,
         bulk.handle),
-      Route(.get, "/api/v1/orders/:id", "getOrder", show),
+      Route(.get, "/api/v1/orders/:id", "getOrder", access: .scope(.leadsRead), show),
     ]
   }
 

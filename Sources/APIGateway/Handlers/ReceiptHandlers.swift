@@ -27,9 +27,10 @@ struct ReceiptHandlers: Sendable {
   var routes: [Route] {
     [
       Route(
-        .post, "/api/v1/delivery/receipt", "receiveReceipts", body: .json(limit: Route.ordinaryLimit), needs: [.kafka],
+        .post, "/api/v1/delivery/receipt", "receiveReceipts", access: .webhook, effect: .nothing,
+        body: .json(limit: Route.ordinaryLimit), needs: [.kafka],
         receive),
-      Route(.get, "/api/v1/delivery/status", "getDeliveryStatus", needs: [], status),
+      Route(.get, "/api/v1/delivery/status", "getDeliveryStatus", access: .scope(.statusRead), needs: [], status),
     ]
   }
 

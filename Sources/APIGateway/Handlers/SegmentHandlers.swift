@@ -13,12 +13,20 @@ struct SegmentHandlers: Sendable {
   var routes: [Route] {
     let json = Route.Body.json(limit: Route.ordinaryLimit)
     return [
-      Route(.get, "/api/v1/segments", "listSegments", list),
-      Route(.post, "/api/v1/segments", "createSegment", body: json, idempotent: true, create),
-      Route(.post, "/api/v1/segments/preview", "previewSegment", body: json, preview),
-      Route(.get, "/api/v1/segments/:id", "getSegment", show),
-      Route(.put, "/api/v1/segments/:id", "replaceSegment", body: json, replace),
-      Route(.delete, "/api/v1/segments/:id", "deleteSegment", delete),
+      Route(.get, "/api/v1/segments", "listSegments", access: .scope(.segmentsRead), list),
+      Route(
+        .post, "/api/v1/segments", "createSegment", access: .scope(.segmentsWrite), effect: .change(.segment),
+        body: json, idempotent: true, create),
+      Route(
+        .post, "/api/v1/segments/preview", "previewSegment", access: .scope(.segmentsRead), effect: .nothing,
+        body: json, preview),
+      Route(.get, "/api/v1/segments/:id", "getSegment", access: .scope(.segmentsRead), show),
+      Route(
+        .put, "/api/v1/segments/:id", "replaceSegment", access: .scope(.segmentsWrite), effect: .change(.segment),
+        body: json, replace),
+      Route(
+        .delete, "/api/v1/segments/:id", "deleteSegment", access: .scope(.segmentsWrite), effect: .change(.segment),
+        delete),
     ]
   }
 

@@ -21,6 +21,9 @@ struct Route: Sendable {
   let pattern: String
   /// A name in camel case, unique; the operation's id in descriptions.
   let name: String
+  let access: Access
+  /// What it changes. A route that says nothing here changes nothing if it is a GET.
+  let effect: Effect?
   let body: Body
   /// Honours `Idempotency-Key`: it creates or launches something.
   let isIdempotent: Bool
@@ -29,12 +32,15 @@ struct Route: Sendable {
   let handler: Handler
 
   init(
-    _ method: HTTPMethod, _ pattern: String, _ name: String, body: Body = .none, idempotent: Bool = false,
-    needs: [HealthBoard.Dependency] = [.database], _ handler: @escaping Handler
+    _ method: HTTPMethod, _ pattern: String, _ name: String, access: Access, effect: Effect? = nil,
+    body: Body = .none, idempotent: Bool = false, needs: [HealthBoard.Dependency] = [.database],
+    _ handler: @escaping Handler
   ) {
     self.method = method
     self.pattern = pattern
     self.name = name
+    self.access = access
+    self.effect = effect ?? (method == .get ? .nothing : nil)
     self.body = body
     isIdempotent = idempotent
     self.needs = needs
