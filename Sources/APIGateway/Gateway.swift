@@ -32,8 +32,13 @@ struct Gateway: Sendable {
 
   var audiences: Audiences { Audiences(store: store, clock: clock, timeoutMS: previewTimeoutMS) }
 
-  /// Every operation of the API.
+  /// Every operation of the API, and their description.
   var routes: [Route] {
+    let routes = operations
+    return routes + DescriptionHandlers(of: routes).routes
+  }
+
+  private var operations: [Route] {
     LeadHandlers(gateway: self).routes + OrderHandlers(gateway: self).routes + JobHandlers(gateway: self).routes
       + SegmentHandlers(gateway: self).routes + CampaignHandlers(gateway: self).routes
       + CampaignRunHandlers(gateway: self).routes + ReceiptHandlers(gateway: self).routes

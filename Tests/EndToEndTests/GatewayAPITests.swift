@@ -37,7 +37,8 @@ import Testing
     let stack = try await stack
     let response = try await stack.client.execute(
       HTTPClientRequest(method, stack.baseURL + path, headers: headers, body: Array(text.utf8)))
-    return TestStack.Answer(status: response.status, headers: response.headers, body: response.body)
+    return stack.conforming(
+      TestStack.Answer(status: response.status, headers: response.headers, body: response.body), method, path)
   }
 
   private func makeSegment() async throws -> String {

@@ -2,6 +2,7 @@ import Foundation
 import HTTP
 import JSON
 import Synchronization
+import Testing
 
 /// The built processes with a MongoDB and a broker of their own, as `devstack up` starts them; gone with the test process.
 final class TestStack: Sendable {
@@ -21,16 +22,20 @@ final class TestStack: Sendable {
   /// What `devstack` tells its clients: `BASE_URL`, `VENDOR_URL`, `KAFKA_BROKERS`, …
   let settings: [String: String]
   let client: HTTPClient
+  /// What the gateway says of itself; every answer to `request` is held against it.
+  let api: APIDescription
   private let directory: URL
   private let process: Process
   /// What was started ends when these ends of its standard input close, however the test process ends.
   private let lifelines: Mutex<[Pipe]>
 
   private init(
-    settings: [String: String], client: HTTPClient, directory: URL, process: Process, lifeline: Pipe
+    settings: [String: String], client: HTTPClient, api: APIDescription, directory: URL, process: Process,
+    lifeline: Pipe
   ) {
     self.settings = settings
     self.client = client
+    self.api = api
     self.directory = directory
     self.process = process
     lifelines = Mutex([lifeline])
@@ -71,9 +76,11 @@ final class TestStack: Sendable {
       try? lifeline.fileHandleForWriting.close()
       throw Failure(description: "\(error)\n\(log)")
     }
+    let settings = try shellSettings(file)
+    let client = try HTTPClient(maxConnectionsPerHost: 64, maxConcurrent: 256)
+    let api = try await APIDescription.fetch(settings["BASE_URL"] ?? "", client)
     return TestStack(
-      settings: try shellSettings(file), client: try HTTPClient(maxConnectionsPerHost: 64, maxConcurrent: 256),
-      directory: directory, process: process, lifeline: lifeline)
+      settings: settings, client: client, api: api, directory: directory, process: process, lifeline: lifeline)
   }
 
   /// Runs a test with a stack and stops it afterwards, whatever the test does.
@@ -199,7 +206,15 @@ final class TestStack: Sendable {
       HTTPClientRequest(
         method, path.hasPrefix("http") ? path : baseURL + path, headers: headers, body: body?.encoded() ?? [],
         timeouts: .init(total: .seconds(60)), maxResponseBytes: 64 << 20))
-    return Answer(status: response.status, headers: response.headers, body: response.body)
+    return conforming(Answer(status: response.status, headers: response.headers, body: response.body), method, path)
+  }
+
+  /// The answer, after a test failure for everything in which it is not as described.
+  func conforming(_ answer: Answer, _ method: HTTPMethod, _ path: String) -> Answer {
+    for violation in api.violations(method, path, answer) {
+      Issue.record("\(method) \(path): \(violation)\n\(answer.text.prefix(500))")
+    }
+    return answer
   }
 
   /// A request that must succeed; anything else ends the test with the answer's text.

@@ -11,26 +11,36 @@ struct CampaignHandlers: Sendable {
   var routes: [Route] {
     let json = Route.Body.json(limit: Route.ordinaryLimit)
     return [
-      Route(.get, "/api/v1/campaigns", "listCampaigns", access: .scope(.campaignsRead), list),
       Route(
-        .post, "/api/v1/campaigns", "createCampaign", access: .scope(.campaignsWrite), effect: .change(.campaign),
+        .get, "/api/v1/campaigns", "listCampaigns", operation: .listCampaigns, access: .scope(.campaignsRead), list),
+      Route(
+        .post, "/api/v1/campaigns", "createCampaign", operation: .createCampaign, access: .scope(.campaignsWrite),
+        effect: .change(.campaign),
         body: json, idempotent: true, create),
-      Route(.get, "/api/v1/campaigns/:id", "getCampaign", access: .scope(.campaignsRead), show),
       Route(
-        .put, "/api/v1/campaigns/:id", "updateCampaign", access: .scope(.campaignsWrite), effect: .change(.campaign),
+        .get, "/api/v1/campaigns/:id", "getCampaign", operation: .getCampaign, access: .scope(.campaignsRead), show),
+      Route(
+        .put, "/api/v1/campaigns/:id", "updateCampaign", operation: .updateCampaign, access: .scope(.campaignsWrite),
+        effect: .change(.campaign),
         body: json, update),
       Route(
-        .delete, "/api/v1/campaigns/:id", "deleteCampaign", access: .scope(.campaignsWrite), effect: .change(.campaign),
+        .delete, "/api/v1/campaigns/:id", "deleteCampaign", operation: .deleteCampaign, access: .scope(.campaignsWrite),
+        effect: .change(.campaign),
         delete),
-      Route(.get, "/api/v1/campaigns/:id/stats", "getCampaignStats", access: .scope(.campaignsRead), stats),
-      Route(.get, "/api/v1/campaigns/:id/logs", "listCampaignLogs", access: .scope(.campaignsRead), logs),
       Route(
-        .post, "/api/v1/campaigns/:id/preview", "previewCampaign", access: .scope(.campaignsRead), effect: .nothing,
+        .get, "/api/v1/campaigns/:id/stats", "getCampaignStats", operation: .getCampaignStats,
+        access: .scope(.campaignsRead), stats),
+      Route(
+        .get, "/api/v1/campaigns/:id/logs", "listCampaignLogs", operation: .listCampaignLogs,
+        access: .scope(.campaignsRead), logs),
+      Route(
+        .post, "/api/v1/campaigns/:id/preview", "previewCampaign", operation: .previewCampaign,
+        access: .scope(.campaignsRead), effect: .nothing,
         body: json, preview),
     ]
   }
 
-  private enum SortField: String, CaseIterable {
+  enum SortField: String, CaseIterable {
     case name
     case createdAt = "created_at"
     case updatedAt = "updated_at"

@@ -14,26 +14,30 @@ struct CampaignRunHandlers: Sendable {
     let json = Route.Body.json(limit: Route.ordinaryLimit)
     return [
       Route(
-        .post, "/api/v1/campaigns/:id/run", "runCampaign", access: .scope(.campaignsRun), effect: .change(.campaign),
+        .post, "/api/v1/campaigns/:id/run", "runCampaign", operation: .runCampaign, access: .scope(.campaignsRun),
+        effect: .change(.campaign),
         body: json, idempotent: true, needs: [.database, .kafka], run
       ),
       Route(
-        .put, "/api/v1/campaigns/:id/status", "setCampaignStatus", access: .scope(.campaignsRun),
+        .put, "/api/v1/campaigns/:id/status", "setCampaignStatus", operation: .setCampaignStatus,
+        access: .scope(.campaignsRun),
         effect: .change(.campaign), body: json, setStatus),
       Route(
-        .post, "/api/v1/campaigns/:id/pause", "pauseCampaign", access: .scope(.campaignsRun),
+        .post, "/api/v1/campaigns/:id/pause", "pauseCampaign", operation: .pauseCampaign, access: .scope(.campaignsRun),
         effect: .change(.campaign), body: json
       ) {
         try await move($0, to: .paused)
       },
       Route(
-        .post, "/api/v1/campaigns/:id/resume", "resumeCampaign", access: .scope(.campaignsRun),
+        .post, "/api/v1/campaigns/:id/resume", "resumeCampaign", operation: .resumeCampaign,
+        access: .scope(.campaignsRun),
         effect: .change(.campaign), body: json
       ) {
         try await move($0, to: .running)
       },
       Route(
-        .post, "/api/v1/campaigns/:id/cancel", "cancelCampaign", access: .scope(.campaignsRun),
+        .post, "/api/v1/campaigns/:id/cancel", "cancelCampaign", operation: .cancelCampaign,
+        access: .scope(.campaignsRun),
         effect: .change(.campaign), body: json
       ) {
         try await move($0, to: .cancelled)

@@ -9,7 +9,9 @@ struct JobHandlers: Sendable {
 
   let gateway: Gateway
 
-  var routes: [Route] { [Route(.get, "/api/v1/jobs/:id", "getJob", access: .scope(.leadsRead), show)] }
+  var routes: [Route] {
+    [Route(.get, "/api/v1/jobs/:id", "getJob", operation: .getJob, access: .scope(.leadsRead), show)]
+  }
 
   @Sendable private func show(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()

@@ -11,15 +11,17 @@ struct LeadHandlers: Sendable {
 
   var routes: [Route] {
     [
-      Route(.get, "/api/v1/leads", "listLeads", access: .scope(.leadsRead), list),
+      Route(.get, "/api/v1/leads", "listLeads", operation: .listLeads, access: .scope(.leadsRead), list),
       Route(
-        .post, "/api/v1/leads", "createLead", access: .scope(.leadsWrite), effect: .change(.lead),
+        .post, "/api/v1/leads", "createLead", operation: .createLead, access: .scope(.leadsWrite),
+        effect: .change(.lead),
         body: .json(limit: Route.ordinaryLimit), idempotent: true, create),
       Route(
-        .post, "/api/v1/leads/bulk", "bulkUpsertLeads", access: .scope(.leadsWrite), effect: .bulk(.lead),
+        .post, "/api/v1/leads/bulk", "bulkUpsertLeads", operation: .bulkUpsertLeads, access: .scope(.leadsWrite),
+        effect: .bulk(.lead),
         body: .json(limit: Route.bulkLimit), idempotent: true,
         bulk.handle),
-      Route(.get, "/api/v1/leads/:id", "getLead", access: .scope(.leadsRead), show),
+      Route(.get, "/api/v1/leads/:id", "getLead", operation: .getLead, access: .scope(.leadsRead), show),
     ]
   }
 
@@ -30,7 +32,7 @@ struct LeadHandlers: Sendable {
       recordKind: .lead, store: gateway.store, producer: gateway.producer)
   }
 
-  private enum SortField: String, CaseIterable {
+  enum SortField: String, CaseIterable {
     case name
     case totalSpend = "total_spend"
     case visits

@@ -12,15 +12,17 @@ struct OrderHandlers: Sendable {
 
   var routes: [Route] {
     [
-      Route(.get, "/api/v1/orders", "listOrders", access: .scope(.leadsRead), list),
+      Route(.get, "/api/v1/orders", "listOrders", operation: .listOrders, access: .scope(.leadsRead), list),
       Route(
-        .post, "/api/v1/orders", "createOrder", access: .scope(.leadsWrite), effect: .change(.order),
+        .post, "/api/v1/orders", "createOrder", operation: .createOrder, access: .scope(.leadsWrite),
+        effect: .change(.order),
         body: .json(limit: Route.ordinaryLimit), idempotent: true, create),
       Route(
-        .post, "/api/v1/orders/bulk", "bulkUpsertOrders", access: .scope(.leadsWrite), effect: .bulk(.order),
+        .post, "/api/v1/orders/bulk", "bulkUpsertOrders", operation: .bulkUpsertOrders, access: .scope(.leadsWrite),
+        effect: .bulk(.order),
         body: .json(limit: Route.bulkLimit), idempotent: true,
         bulk.handle),
-      Route(.get, "/api/v1/orders/:id", "getOrder", access: .scope(.leadsRead), show),
+      Route(.get, "/api/v1/orders/:id", "getOrder", operation: .getOrder, access: .scope(.leadsRead), show),
     ]
   }
 
@@ -36,7 +38,7 @@ struct OrderHandlers: Sendable {
       recordKind: .order, store: gateway.store, producer: gateway.producer)
   }
 
-  private enum SortField: String, CaseIterable {
+  enum SortField: String, CaseIterable {
     case orderedAt = "ordered_at"
     case amount
     case createdAt = "created_at"

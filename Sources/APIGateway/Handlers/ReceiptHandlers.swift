@@ -11,7 +11,7 @@ import Synchronization
 /// `/api/v1/delivery`: what vendors tell about messages. It needs Kafka and nothing else.
 struct ReceiptHandlers: Sendable {
   /// Receipts in one request at most.
-  private static let batchLimit = 1000
+  static let batchLimit = 1000
 
   private let gateway: Gateway
   private let tally = Tally()
@@ -27,10 +27,13 @@ struct ReceiptHandlers: Sendable {
   var routes: [Route] {
     [
       Route(
-        .post, "/api/v1/delivery/receipt", "receiveReceipts", access: .webhook, effect: .nothing,
+        .post, "/api/v1/delivery/receipt", "receiveReceipts", operation: .receiveReceipts, access: .webhook,
+        effect: .nothing,
         body: .json(limit: Route.ordinaryLimit), needs: [.kafka],
         receive),
-      Route(.get, "/api/v1/delivery/status", "getDeliveryStatus", access: .scope(.statusRead), needs: [], status),
+      Route(
+        .get, "/api/v1/delivery/status", "getDeliveryStatus", operation: .getDeliveryStatus,
+        access: .scope(.statusRead), needs: [], status),
     ]
   }
 

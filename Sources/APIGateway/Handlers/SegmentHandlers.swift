@@ -13,24 +13,28 @@ struct SegmentHandlers: Sendable {
   var routes: [Route] {
     let json = Route.Body.json(limit: Route.ordinaryLimit)
     return [
-      Route(.get, "/api/v1/segments", "listSegments", access: .scope(.segmentsRead), list),
+      Route(.get, "/api/v1/segments", "listSegments", operation: .listSegments, access: .scope(.segmentsRead), list),
       Route(
-        .post, "/api/v1/segments", "createSegment", access: .scope(.segmentsWrite), effect: .change(.segment),
+        .post, "/api/v1/segments", "createSegment", operation: .createSegment, access: .scope(.segmentsWrite),
+        effect: .change(.segment),
         body: json, idempotent: true, create),
       Route(
-        .post, "/api/v1/segments/preview", "previewSegment", access: .scope(.segmentsRead), effect: .nothing,
+        .post, "/api/v1/segments/preview", "previewSegment", operation: .previewSegment, access: .scope(.segmentsRead),
+        effect: .nothing,
         body: json, preview),
-      Route(.get, "/api/v1/segments/:id", "getSegment", access: .scope(.segmentsRead), show),
+      Route(.get, "/api/v1/segments/:id", "getSegment", operation: .getSegment, access: .scope(.segmentsRead), show),
       Route(
-        .put, "/api/v1/segments/:id", "replaceSegment", access: .scope(.segmentsWrite), effect: .change(.segment),
+        .put, "/api/v1/segments/:id", "replaceSegment", operation: .replaceSegment, access: .scope(.segmentsWrite),
+        effect: .change(.segment),
         body: json, replace),
       Route(
-        .delete, "/api/v1/segments/:id", "deleteSegment", access: .scope(.segmentsWrite), effect: .change(.segment),
+        .delete, "/api/v1/segments/:id", "deleteSegment", operation: .deleteSegment, access: .scope(.segmentsWrite),
+        effect: .change(.segment),
         delete),
     ]
   }
 
-  private enum SortField: String, CaseIterable {
+  enum SortField: String, CaseIterable {
     case name
     case createdAt = "created_at"
     case updatedAt = "updated_at"

@@ -17,7 +17,9 @@ struct StatusHandlers: Sendable {
       admin: gateway.context.kafka.admin, groupPrefix: gateway.context.settings[CRMSettings.kafkaGroupID])
   }
 
-  var routes: [Route] { [Route(.get, "/api/v1/status", "getStatus", access: .scope(.statusRead), needs: [], show)] }
+  var routes: [Route] {
+    [Route(.get, "/api/v1/status", "getStatus", operation: .getStatus, access: .scope(.statusRead), needs: [], show)]
+  }
 
   private static let features: [JSONValue] = [
     "leads", "orders", "segments", "campaigns", "delivery-receipts", "async-import", "idempotency-keys",

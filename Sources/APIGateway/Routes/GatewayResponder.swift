@@ -25,7 +25,9 @@ struct GatewayResponder: HTTPResponder {
   /// The gateway answers data: nothing in it is to be run, framed, sniffed or kept.
   private static func protect(_ response: inout HTTPResponse) {
     response.headers.add("X-Content-Type-Options", "nosniff")
-    response.headers.add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    if !response.headers.contains("Content-Security-Policy") {
+      response.headers.add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    }
     response.headers.add("Referrer-Policy", "no-referrer")
     if !response.headers.contains("Cache-Control") { response.headers.add("Cache-Control", "no-store") }
   }

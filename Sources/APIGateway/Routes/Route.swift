@@ -21,6 +21,8 @@ struct Route: Sendable {
   let pattern: String
   /// A name in camel case, unique; the operation's id in descriptions.
   let name: String
+  /// What it takes and answers, for its description.
+  let operation: Operation
   let access: Access
   /// What it changes. A route that says nothing here changes nothing if it is a GET.
   let effect: Effect?
@@ -32,13 +34,14 @@ struct Route: Sendable {
   let handler: Handler
 
   init(
-    _ method: HTTPMethod, _ pattern: String, _ name: String, access: Access, effect: Effect? = nil,
-    body: Body = .none, idempotent: Bool = false, needs: [HealthBoard.Dependency] = [.database],
+    _ method: HTTPMethod, _ pattern: String, _ name: String, operation: Operation = .undescribed, access: Access,
+    effect: Effect? = nil, body: Body = .none, idempotent: Bool = false, needs: [HealthBoard.Dependency] = [.database],
     _ handler: @escaping Handler
   ) {
     self.method = method
     self.pattern = pattern
     self.name = name
+    self.operation = operation
     self.access = access
     self.effect = effect ?? (method == .get ? .nothing : nil)
     self.body = body

@@ -64,14 +64,14 @@ public struct RuleField: Hashable, Sendable {
     Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0) })
   }
 
-  private static let leadFields = named(
+  static let leadFields = named(
     [
       RuleField("name", .text), RuleField("emails", .email), RuleField("phones", .phone), RuleField("tags", .tag),
       RuleField("total_spend", .number), RuleField("visits", .number), RuleField("last_order_at", .date),
       RuleField("created_at", .date), RuleField("updated_at", .date),
     ] + Channel.allCases.map { RuleField("opted_out.\($0.rawValue)", .date) })
 
-  private static let orderFields = named([
+  static let orderFields = named([
     RuleField("order_no", .text), RuleField("currency", .text), orderedAt,
     // In the base currency.
     RuleField("total", .number, storedAs: "amount"), RuleField("items.sku", .text, isWithinArray: true),

@@ -1,0 +1,66 @@
+import CRMCore
+
+extension Operation {
+  static let listCampaigns = Operation(
+    "List campaigns",
+    query: .paging(sortedBy: CampaignHandlers.SortField.self) + .search("the name") + [
+      .init("status", .choice(of: CampaignStatus.self))
+    ],
+    answers: [.page(of: .campaign)])
+
+  static let createCampaign = Operation(
+    "Make a campaign", "With `send` it is launched at once, with `schedule_at` at its time.",
+    body: .json(.campaignInput), answers: [.created(.campaign)],
+    problems: [.unknownReference, .impossibleSchedule, .dependencyUnavailable])
+
+  static let getCampaign = Operation("Show a campaign with its live statistics", answers: [.data(.campaign)])
+
+  static let updateCampaign = Operation(
+    "Change a campaign", "Only while it is a DRAFT; `schedule_at` also while it is SCHEDULED.",
+    body: .json(.campaignChange), answers: [.data(.campaign)],
+    problems: [.conflict, .unknownReference, .impossibleSchedule])
+
+  static let deleteCampaign = Operation(
+    "Delete a campaign", "Only a DRAFT or one that has ended.", answers: [.deleted], problems: [.conflict])
+
+  static let getCampaignStats = Operation(
+    "Count a run's sends by their state", query: [.run], answers: [.data(.runStats)])
+
+  static let listCampaignLogs = Operation(
+    "List a run's sends",
+    query: .paging() + .search("address and message, or equal to the id of a send or lead") + [
+      .init("status", .choice(of: SendStatus.self)), .run,
+    ],
+    answers: [.page(of: .logEntry)])
+
+  static let previewCampaign = Operation(
+    "Render messages without sending any",
+    "For the leads named, or for the first of the segment: 10 if the request has no body.",
+    body: .json(.previewRequest, required: false), answers: [.data(.array(of: .previewedMessage))],
+    problems: [.tooSlow])
+
+  static let runCampaign = Operation(
+    "Launch a campaign", "One that has ended runs again only with `rerun`.",
+    body: .json(.runRequest, required: false), answers: [.json(.launched, status: 202, "Launched")],
+    problems: [.conflict])
+
+  static let setCampaignStatus = Operation(
+    "Change a campaign's status",
+    "SCHEDULED, RUNNING, PAUSED and CANCELLED can be asked for, where the present status allows it. Asking for the "
+      + "status that it has changes nothing.",
+    body: .json(.statusChange), answers: [.data(.campaign)], problems: [.conflict, .dependencyUnavailable])
+
+  static let pauseCampaign = move("Pause a campaign")
+  static let resumeCampaign = move("Resume a campaign")
+  static let cancelCampaign = move("Cancel a campaign")
+
+  private static func move(_ summary: String) -> Operation {
+    Operation(
+      summary, body: .json(.nothing, required: false), answers: [.data(.campaign)],
+      problems: [.conflict, .dependencyUnavailable])
+  }
+}
+
+extension Operation.Parameter {
+  fileprivate static let run = Operation.Parameter("run_id", .uuid, "Of an earlier run; the current one if not given")
+}
