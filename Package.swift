@@ -68,7 +68,8 @@ let package = Package(
     library("Mongo", ["BSON", "CMongoC", "Runtime"]),
     library("HTTP", ["CCurl", "CMicroHTTPD", "Runtime"]),
     library(
-      "ServiceHost", ["BSON", "CivilTime", "CRMMessaging", "CRMStore", "HTTP", "JSON", "Kafka", "Mongo", "Runtime"]),
+      "ServiceHost",
+      ["BSON", "CivilTime", "CRMCore", "CRMMessaging", "CRMStore", "HTTP", "JSON", "Kafka", "Mongo", "Runtime"]),
 
     // The domain.
     library("CRMCore", ["BSON", "CivilTime", "Crypto", "JSON"]),
@@ -99,6 +100,7 @@ let package = Package(
       "IntegrationTests",
       service),
     tests("APIGatewayTests", ["APIGateway"] + service),
+    tests("SendWorkerTests", ["CRMCore", "Crypto", "HTTP", "Runtime", "SendWorker"]),
     tests("DevStackTests", ["DevStack", "JSON"]),
     tests("EndToEndTests", service),
   ],

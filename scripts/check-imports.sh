@@ -16,7 +16,7 @@ declare -A allowed=(
   [CRMCore]="BSON CivilTime Crypto JSON"
   [CRMStore]="BSON CivilTime CRMCore Crypto JSON Mongo Runtime"
   [CRMMessaging]="BSON CivilTime CRMCore Crypto JSON Kafka Runtime"
-  [ServiceHost]="BSON CivilTime CRMMessaging CRMStore HTTP JSON Kafka Mongo Runtime"
+  [ServiceHost]="BSON CivilTime CRMCore CRMMessaging CRMStore HTTP JSON Kafka Mongo Runtime"
 )
 libraries="BSON CivilTime CRMCore CRMMessaging CRMStore Crypto HTTP JSON Kafka Mongo Runtime ServiceHost"
 processes="APIGateway Bench DevStack IngestWorker JobExpander ReceiptAggregator SendWorker VendorSim"

@@ -17,6 +17,12 @@ public struct PoisonError: Error, Sendable, CustomStringConvertible {
   public var description: String { "\(errorClass): \(message)" }
 }
 
+/// Error classes of dead letters that other parts act on.
+public enum DeadLetterClass {
+  /// A send used up its attempts and was never taken: a replay begins a new cycle of attempts.
+  public static let attemptsExhausted = "attempts_exhausted"
+}
+
 /// Publishes dead letters and waits for their acknowledgement, so that an origin's offset never moves before.
 public struct DeadLetterPublisher: Sendable {
   private static let errorLimit = 4096

@@ -41,7 +41,10 @@ extension Store {
     return try await mongo.withTransaction { connection in
       let claimed = try connection.updateOne(
         Collections.audienceChunks, ["_id": .objectID(chunk.id), "expanded": false],
-        ["$set": ["expanded": true, "expanded_at": .date(milliseconds: now.milliseconds)]])
+        [
+          "$set": ["expanded": true, "expanded_at": .date(milliseconds: now.milliseconds)],
+          "$currentDate": ["ask_at": true],
+        ])
       guard claimed.matched == 1 else {
         if isFaulty(.skipExpandedChunk) { return ExpandedChunk(jobs: [], inserted: 0, skipped: 0) }
         let waiting = try Store.queuedJobs(chunk.leadIDs, of: run, connection)

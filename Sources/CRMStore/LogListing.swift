@@ -42,7 +42,7 @@ public struct LogEntry: Sendable, JSONRepresentable {
 
   /// Fields that only the product's own parts have a use for.
   private static let inner: Set<String> = [
-    "rank", "lease_until", "fence", "owner", "retry_at", "claim", "published_at",
+    "rank", "lease", "retry_at", "route", "cycle_base", "unknown_since", "ask_at", "asked",
   ]
 
   public var jsonValue: JSONValue {

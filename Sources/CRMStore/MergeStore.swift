@@ -49,7 +49,7 @@ extension Store {
         for anomaly in anomalies { report.anomalies[anomaly.kind.rawValue, default: 0] += 1 }
         guard after != before else { return .more }
         writes.append(
-          .updateOne(filter: ["_id": .uuid(id.bytes)], update: Store.update(from: before, to: after, at: now)))
+          .updateOne(filter: ["_id": .uuid(id.bytes)], update: Store.update(row, from: before, to: after, at: now)))
         if before.status != after.status {
           deltas[run, default: CampaignStats()].move(from: before.status, to: after.status)
         }
@@ -79,14 +79,24 @@ extension Store {
     return report
   }
 
-  /// A send with an outcome has neither holder nor next attempt.
-  private static func update(from before: SendState, to after: SendState, at now: Timestamp) -> BSONDocument {
+  /// A send with an outcome has neither holder nor next attempt. One that becomes UNKNOWN is asked about at once; one of
+  /// which a receipt has told the end is asked about no more.
+  private static func update(
+    _ row: BSONDocument, from before: SendState, to after: SendState, at now: Timestamp
+  ) -> BSONDocument {
     var fields = after.fields(changedFrom: before)
     fields.appendDate("updated_at", milliseconds: now.milliseconds)
-    var update: BSONDocument = ["$set": .document(fields)]
-    if after.status.rank > SendStatus.sending.rank, before.status.rank <= SendStatus.sending.rank {
-      update.append("$unset", ["lease": "", "retry_at": ""])
+    let isNew = after.status != before.status
+    var gone = BSONDocument()
+    if isNew, after.status > .sending {
+      for field in ["lease", "retry_at"] where row[field] != nil { gone.append(field, "") }
     }
+    if isNew, after.status > .sent, row["ask_at"] != nil { gone.append("ask_at", "") }
+    let isUnknown = isNew && after.status == .unknown
+    if isUnknown { fields.append("asked", Int32(0)) }
+    var update: BSONDocument = ["$set": .document(fields)]
+    if !gone.isEmpty { update.append("$unset", document: gone) }
+    if isUnknown { update.append("$currentDate", ["unknown_since": true, "ask_at": true]) }
     return update
   }
 

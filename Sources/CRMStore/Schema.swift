@@ -101,6 +101,7 @@ extension Store {
       indexes: [
         IndexModel(keys: ["run_id": 1, "sequence": 1], name: "run_sequence", unique: true),
         IndexModel(keys: ["run_id": 1, "first_lead_id": 1], name: "run_first_lead"),
+        IndexModel(keys: ["ask_at": 1], name: "ask_due", partialFilter: ["ask_at": ["$exists": true]]),
       ]),
     CollectionSchema(
       name: Collections.communicationLogs,
@@ -114,6 +115,7 @@ extension Store {
         IndexModel(keys: ["run_id": 1, "_id": 1], name: "run"),
         IndexModel(
           keys: ["retry_at": 1], name: "retry_due", partialFilter: ["retry_at": ["$exists": true]]),
+        IndexModel(keys: ["ask_at": 1], name: "ask_due", partialFilter: ["ask_at": ["$exists": true]]),
       ]),
     CollectionSchema(
       name: Collections.parkedReceipts, validator: object(required: ["send_id", "parked_at"], [:]),

@@ -128,10 +128,15 @@ extension Setting where Value == String {
 }
 
 extension Setting where Value == [String] {
-  /// A comma-separated list with at least one element.
+  /// A comma-separated list with at least one element; the default may be the empty one.
+  ///
+  /// - Parameters:
+  ///   - check: what is wrong with one element.
+  ///   - checkAll: what is wrong with the elements together.
   public static func list(
     _ key: String, default fallback: String?, isSecret: Bool = false, _ meaning: String,
-    check: @escaping @Sendable (String) -> String? = { _ in nil }
+    check: @escaping @Sendable (String) -> String? = { _ in nil },
+    checkAll: @escaping @Sendable ([String]) -> String? = { _ in nil }
   ) -> Setting {
     let parse: @Sendable (String) -> Result<[String], SettingError> = { text in
       let parts = text.split(separator: ",").map { $0.trimmingSpaces() }.filter { !$0.isEmpty }
@@ -139,13 +144,14 @@ extension Setting where Value == [String] {
       for part in parts {
         if let problem = check(part) { return .failure(SettingError(problem)) }
       }
+      if let problem = checkAll(parts) { return .failure(SettingError(problem)) }
       return .success(parts)
     }
     return Setting(
       declaration: SettingDeclaration(
         key: key, type: isSecret ? "secret list" : "list", defaultText: fallback, range: "comma-separated",
         meaning: meaning, isSecret: isSecret),
-      defaultValue: fallback.flatMap { try? parse($0).get() }, parse: parse)
+      defaultValue: fallback.flatMap { $0.isEmpty ? [] : try? parse($0).get() }, parse: parse)
   }
 }
 

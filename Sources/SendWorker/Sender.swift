@@ -2,7 +2,6 @@ import BSON
 import CRMCore
 import CRMMessaging
 import CRMStore
-import CivilTime
 import Crypto
 import JSON
 import Kafka
@@ -14,40 +13,35 @@ import ServiceHost
 /// The order is what keeps the promise: a send is claimed durably before its call, and told before its offset moves.
 /// Killed between claim and tell, the send is neither lost nor repeated: its lease lapses and it becomes UNKNOWN.
 final class Sender: Sendable {
-  let stopping = Latch<Void>()
+  typealias Item = Incoming<SendJob>
+
+  let stopping: Latch<Void>
   private let store: Store
-  private let producer: KafkaProducer
-  private let deadLetters: DeadLetterPublisher
-  private let gate: VendorGate
-  private let policy: SendPolicy
-  private let log: Logger
+  private let roster: VendorRoster
+  private let gate: RunGate
+  private let teller: OutcomeTeller
+  private let backoff: Backoff
   private let owner: String
   private let lease: Duration
-  private let sends: MetricFamily<Counter>
   private let claimSeconds: Histogram
   private let callSeconds: Histogram
-  private let tellSeconds: Histogram
 
-  init(_ context: ServiceContext, vendor gate: VendorGate) {
-    store = context.store
-    producer = context.kafka.producer
-    deadLetters = context.deadLetters(of: .sendJobs)
-    self.gate = gate
+  init(_ context: ServiceContext, _ roster: VendorRoster) {
+    let store = context.store
+    self.store = store
+    self.roster = roster
+    stopping = Latch<Void>()
+    gate = RunGate { run in try await store.runStates([run])[run] }
     let settings = context.settings
-    policy = SendPolicy(
-      maxAttempts: Int32(settings[CRMSettings.maxAttempts]),
-      backoff: Backoff(
-        base: .milliseconds(settings[CRMSettings.retryBase]), cap: .milliseconds(settings[CRMSettings.retryCap])),
-      honoursIdempotencyKeys: gate.vendor.honoursIdempotencyKeys)
-    log = context.log
+    backoff = Backoff(
+      base: .milliseconds(settings[CRMSettings.retryBase]), cap: .milliseconds(settings[CRMSettings.retryCap]))
+    teller = OutcomeTeller(context, backoff: backoff, stopping: stopping)
     owner = context.instanceID
     // A call must end well before others may judge its claim, so the last start is a vendor call's time before that.
     lease =
       .seconds(settings[CRMSettings.claimLease]) - .milliseconds(settings[CRMSettings.sendTimeout]) - .seconds(1)
-    sends = context.instruments.sends
     claimSeconds = context.instruments.stage("claim")
     callSeconds = context.instruments.stage("call")
-    tellSeconds = context.instruments.stage("tell")
   }
 
   @Sendable static func decode(_ record: ConsumedRecord) throws(PoisonError) -> SendJob {
@@ -59,140 +53,150 @@ final class Sender: Sendable {
     }
   }
 
-  @Sendable func handle(_ batch: [Incoming<SendJob>]) async throws -> BatchOutcome {
+  /// Channels of one batch go side by side: a slow one holds up no other.
+  @Sendable func handle(_ batch: [Item]) async throws -> BatchOutcome {
     var seen: Set<UUIDBytes> = []
     let unique = batch.filter { seen.insert($0.message.sendID).inserted }
-    for (channel, group) in Dictionary(grouping: unique, by: \.message.channel) {
-      try await send(group, channel: channel)
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      for (channel, group) in Dictionary(grouping: unique, by: \.message.channel) {
+        tasks.addTask { try await self.send(group, channel: channel) }
+      }
+      try await tasks.waitForAll()
     }
     return .done
   }
 
-  private func send(_ group: [Incoming<SendJob>], channel: Channel) async throws {
-    let (admitted, retryAfter) = gate.admit(group.count, channel: channel)
-    if admitted < group.count {
-      // The breaker is open: the sends wait in the store, not in the consumer, so that other channels go on.
-      try await store.deferQueued(
-        group.dropFirst(admitted).map { item in
-          Retry(
-            sendID: item.message.sendID,
-            notBefore: store.clock.now().advanced(by: retryAfter + policy.backoff.delay(attempt: 0)))
-        })
+  private func send(_ group: [Item], channel: Channel) async throws {
+    let (sends, impossible) = try await pending(group, channel: channel)
+    await teller.tellUnknown(impossible)
+    let lines = roster.lines(of: channel)
+    let plan = SendPlan.assign(sends, vendors: lines.count) { position, count in lines[position].admit(count) }
+    do {
+      try await putOff(plan.refused.map { ($0.send.item, $0.retryAfter + backoff.delay(attempt: 0)) })
+    } catch {
+      for (position, share) in plan.shares.enumerated() { lines[position].abandon(share.count) }
+      throw error
     }
-    var rest = group.prefix(admitted)
-    while !rest.isEmpty {
-      let (count, wait): (Int, Duration)
-      do {
-        (count, wait) = try await gate.reserve(rest.count, channel: channel)
-        try await pause(wait)
-      } catch {
-        gate.abandon(rest.count, channel: channel)
-        throw error
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      for (position, share) in plan.shares.enumerated() where !share.isEmpty {
+        tasks.addTask { try await self.send(share, on: lines[position], position: position) }
       }
-      let now = Array(rest.prefix(count))
-      rest = rest.dropFirst(count)
-      do {
-        try await claimAndCall(now, channel: channel)
-      } catch {
-        gate.abandon(now.count + rest.count, channel: channel)
-        throw error
-      }
+      try await tasks.waitForAll()
     }
   }
 
-  private func claimAndCall(_ group: [Incoming<SendJob>], channel: Channel) async throws {
+  /// The sends that still wait for the attempt that their job names, each with what earlier calls came to, and those that
+  /// may not be called again.
+  private func pending(
+    _ group: [Item], channel: Channel
+  ) async throws -> (sends: [PlannedSend<Item>], impossible: [(Item, SendError)]) {
+    let policy = roster.policy(of: channel)
+    let waiting = try await store.waitingSends(group.filter { $0.message.attempt > 1 }.map(\.message))
+    var sends: [PlannedSend<Item>] = []
+    var impossible: [(Item, SendError)] = []
+    for item in group {
+      var route = SendRoute()
+      if item.message.attempt > 1 {
+        guard let stored = waiting[item.message.sendID] else { continue }
+        route = stored
+      }
+      switch policy.destination(route) {
+      case .prefer(let position):
+        sends.append(PlannedSend(item: item, route: route, position: position, isTied: false))
+      case .only(let position):
+        sends.append(PlannedSend(item: item, route: route, position: position, isTied: true))
+      case .none(let error): impossible.append((item, error))
+      }
+    }
+    return (sends, impossible)
+  }
+
+  /// Sends that nobody may make now wait in the store, not in the consumer, so that others go on.
+  private func putOff(_ items: [(Item, Duration)]) async throws {
+    let now = store.clock.now()
+    try await store.deferQueued(
+      items.map { item, wait in Retry(sendID: item.message.sendID, notBefore: now.advanced(by: wait)) })
+  }
+
+  /// Makes admitted sends of one vendor as the rate limit lets them.
+  private func send(_ share: [PlannedSend<Item>], on line: VendorLine, position: Int) async throws {
+    var rest = share[...]
+    do {
+      while !rest.isEmpty {
+        switch try await line.turn(rest.count) {
+        case .later(let waits):
+          try await putOff(zip(rest, waits).map { ($0.item, $1) })
+          line.abandon(rest.count)
+          return
+        case .go(let count, let wait, let expires):
+          try await stopping.pause(wait)
+          let now = Array(rest.prefix(count))
+          rest = rest.dropFirst(count)
+          do {
+            try await claimAndCall(now, on: line, position: position, slotExpires: expires)
+          } catch {
+            line.abandon(now.count)
+            throw error
+          }
+        }
+      }
+    } catch {
+      line.abandon(rest.count)
+      throw error
+    }
+  }
+
+  private func claimAndCall(
+    _ group: [PlannedSend<Item>], on line: VendorLine, position: Int, slotExpires: ContinuousClock.Instant?
+  ) async throws {
     let began = ContinuousClock.now
-    let claims = try await store.claim(group.map(\.message), owner: owner)
+    let claims = try await store.claim(group.map(\.item.message), owner: owner, vendor: line.vendor.name)
     claimSeconds.observe(began.duration(to: .now))
+    let ours = group.filter { claims.claimed.contains($0.item.message.sendID) }
+    guard !ours.isEmpty else { return line.abandon(group.count) }
+    let unreachable: [ObjectID: SendError]
+    do {
+      unreachable = try await store.unreachable(Set(ours.map(\.item.message.leadID)), on: line.channel)
+    } catch {
+      await teller.release(ours.map(\.item), fence: claims.fence)
+      throw error
+    }
+    let reachable = ours.filter { unreachable[$0.item.message.leadID] == nil }
+    line.abandon(group.count - reachable.count)
     failpoint(.claimCommitted)
-    let ours = group.filter { claims.claimed.contains($0.message.sendID) }
-    gate.abandon(group.count - ours.count, channel: channel)
-    guard !ours.isEmpty else { return }
-    let lastStart = began + lease
+    let lastStart = min(began + lease, slotExpires ?? began + lease)
     let called = ContinuousClock.now
-    let outcomes = await withTaskGroup(of: (Incoming<SendJob>, VendorOutcome?).self) { tasks in
-      for item in ours {
+    let outcomes = await withTaskGroup(of: (PlannedSend<Item>, VendorOutcome?).self) { tasks in
+      for send in reachable {
         tasks.addTask { [self] in
-          (item, await gate.call(item.message) { self.stopping.value == nil && ContinuousClock.now < lastStart })
+          let job = send.item.message
+          return (send, await line.call(job) { await mayCall(job, until: lastStart) })
         }
       }
       return await tasks.reduce(into: []) { $0.append($1) }
     }
     callSeconds.observe(called.duration(to: .now))
-    await conclude(outcomes, fence: claims.fence)
+    let skipped = ours.compactMap { send in unreachable[send.item.message.leadID].map { (send.item, $0) } }
+    await teller.conclude(
+      outcomes, skipped, vendors: roster.lines(of: line.channel).map(\.vendor.name), position: position,
+      roster.policy(of: line.channel), fence: claims.fence)
   }
 
-  /// Tells outcomes and stores retries. What cannot be told is told again until it is, or until the process must end;
-  /// then the lease lapses and the send becomes UNKNOWN.
-  private func conclude(_ outcomes: [(Incoming<SendJob>, VendorOutcome?)], fence: UUIDBytes) async {
-    let began = ContinuousClock.now
-    let now = store.clock.now()
-    var updates: [KafkaRecord] = []
-    var letters: [KafkaRecord] = []
-    var retries: [Retry] = []
-    for (item, outcome) in outcomes {
-      let job = item.message
-      guard let outcome else {
-        retries.append(Retry(sendID: job.sendID, notBefore: now))
-        continue
-      }
-      sends.labels(gate.vendor.name, outcome.label).add()
-      switch policy.decide(outcome, attempt: job.attempt) {
-      case .tell(let status, let id, let failure):
-        updates.append(update(item, status, vendorMessageID: id, failure, at: now))
-      case .retry(let delay):
-        retries.append(Retry(sendID: job.sendID, notBefore: now.advanced(by: delay)))
-      case .giveUp(let failure):
-        updates.append(update(item, .failed, vendorMessageID: nil, failure, at: now))
-        letters.append(
-          deadLetters.deadLetter(
-            for: item.record, PoisonError("attempts_exhausted", failure.message), attempts: Int(job.attempt)))
-      }
-    }
-    let (toTell, toBury, toRetry) = (updates, letters, retries)
-    failpoint(.tellBegin)
-    await insist("outcomes") { try await self.tell(toTell) }
-    failpoint(.tellPublished)
-    await insist("retries") { try await self.store.scheduleRetries(toRetry, fence: fence) }
-    await insist("dead letters") { try await self.deadLetters.publish(toBury) }
-    tellSeconds.observe(began.duration(to: .now))
+  /// The last question before a call: not stopping, neither claim nor rate slot too old, and the run may still send.
+  private func mayCall(_ job: SendJob, until lastStart: ContinuousClock.Instant) async -> Bool {
+    guard stopping.value == nil, ContinuousClock.now < lastStart, await gate.allows(job.runID) else { return false }
+    return ContinuousClock.now < lastStart
   }
+}
 
-  private func update(
-    _ item: Incoming<SendJob>, _ status: SendStatus, vendorMessageID: String?, _ failure: SendError?, at now: Timestamp
-  ) -> KafkaRecord {
-    let job = item.message
-    let update = StatusUpdate(
-      sendID: job.sendID, campaignID: job.campaignID, leadID: job.leadID, status: status, attempt: job.attempt,
-      vendor: gate.vendor.name, vendorMessageID: vendorMessageID, error: failure, timestamp: now)
-    return Topic.statusUpdates.record(key: job.sendID.string, value: update.encoded(), trace: item.trace.child())
-  }
-
-  private func tell(_ records: [KafkaRecord]) async throws {
-    guard !records.isEmpty else { return }
-    for result in await producer.produce(records) { _ = try result.get() }
-  }
-
-  /// Repeats until it succeeds or the process stops.
-  private func insist(_ what: String, _ act: @Sendable () async throws -> Void) async {
-    let backoff = Backoff(base: .milliseconds(100), cap: .seconds(2))
-    var attempt = 0
-    while true {
-      do { return try await act() } catch {
-        log.warning("\(what) could not be told and are told again", [LogKey.error: .string("\(error)")])
-      }
-      do { try await pause(backoff.delay(attempt: attempt)) } catch { return }
-      attempt += 1
-    }
-  }
-
-  /// Waits in short steps.
+extension Latch where Value == Void {
+  /// Waits in short steps, until the time has passed or the latch is set.
   ///
-  /// - Throws: `CancellationError` when the process stops.
-  private func pause(_ wait: Duration) async throws {
+  /// - Throws: `CancellationError` when it is set: the process stops.
+  func pause(_ wait: Duration) async throws {
     let until = ContinuousClock.now + wait
     while true {
-      if stopping.value != nil { throw CancellationError() }
+      if value != nil { throw CancellationError() }
       let left = ContinuousClock.now.duration(to: until)
       if left <= .zero { return }
       try await Task.sleep(for: min(left, .milliseconds(200)))

@@ -1,23 +1,31 @@
 import CRMCore
+import CivilTime
+import Crypto
 import HTTP
 import JSON
 
-/// The simulator's API: `POST /v1/messages` under an idempotency key.
+/// A vendor that speaks the simulator's API: `POST /v1/messages` under an idempotency key, `GET /v1/messages?send_id=`.
 struct SimulatorVendor: Vendor {
-  let name = "simulator"
-  let honoursIdempotencyKeys = true
+  let terms: VendorTerms
 
   private let client: HTTPClient
   private let messagesURL: String
   private let healthURL: String
   private let timeouts: HTTPClientRequest.Timeouts
+  private let questionTimeouts: HTTPClientRequest.Timeouts
 
-  init(client: HTTPClient, baseURL: String, timeout: Duration) {
+  /// Messages of one send that are told; a vendor without keys may have several.
+  private static let mostMessages = 10
+
+  init(client: HTTPClient, terms: VendorTerms, timeout: Duration) {
     self.client = client
-    let base = baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL
+    self.terms = terms
+    let base = terms.url.hasSuffix("/") ? String(terms.url.dropLast()) : terms.url
     messagesURL = base + "/v1/messages"
     healthURL = base + "/health"
     timeouts = HTTPClientRequest.Timeouts(connect: min(timeout, .seconds(3)), total: timeout)
+    questionTimeouts = HTTPClientRequest.Timeouts(
+      connect: min(timeout, .seconds(3)), total: min(timeout, .seconds(5)))
   }
 
   func send(_ job: SendJob) async -> VendorOutcome {
@@ -42,13 +50,22 @@ struct SimulatorVendor: Vendor {
     }
   }
 
+  func ask(_ sendID: UUIDBytes) async -> VendorAnswer {
+    guard terms.canBeAsked else { return .cannotBeAsked }
+    let request = HTTPClientRequest(
+      .get, "\(messagesURL)?send_id=\(sendID.string)", timeouts: questionTimeouts, maxResponseBytes: 1 << 20)
+    guard let response = try? await client.execute(request) else { return .unavailable }
+    return SimulatorVendor.answer(response)
+  }
+
   func heartbeat() async -> Bool {
-    let request = HTTPClientRequest(.get, healthURL, timeouts: timeouts)
+    let request = HTTPClientRequest(.get, healthURL, timeouts: questionTimeouts)
     guard let response = try? await client.execute(request) else { return false }
     return response.status == 200
   }
 
-  /// A 4xx that will not change is a rejection, 408 and 429 say that nothing was taken, and after a 5xx nobody knows.
+  /// A 4xx about the message is a rejection; one about us, or about the moment, says that nothing was taken; after a 5xx
+  /// nobody knows.
   static func outcome(_ response: HTTPClientResponse) -> VendorOutcome {
     let answer = try? JSONValue.parse(response.body)
     let detail = answer?["detail"]?.stringValue ?? "the vendor answered \(response.status)"
@@ -58,7 +75,7 @@ struct SimulatorVendor: Vendor {
         return .ambiguous(errorClass: "unreadable_answer", message: "the vendor's answer names no message id")
       }
       return .accepted(vendorMessageID: id)
-    case 408, 425, 429:
+    case 401, 402, 403, 404, 405, 408, 425, 429:
       let seconds = response.headers["Retry-After"].flatMap { Int($0) }
       return .notTaken(
         errorClass: "http_\(response.status)", message: detail,
@@ -68,5 +85,27 @@ struct SimulatorVendor: Vendor {
     default:
       return .ambiguous(errorClass: "http_\(response.status)", message: detail)
     }
+  }
+
+  /// `{"messages":[{"vendor_message_id","status","error"?,"updated_at"},…]}`
+  static func answer(_ response: HTTPClientResponse) -> VendorAnswer {
+    guard response.status == 200, let body = try? JSONValue.parse(response.body),
+      let messages = body["messages"]?.arrayValue
+    else { return .unavailable }
+    return .messages(
+      messages.prefix(mostMessages).compactMap { message in
+        guard let id = message["vendor_message_id"]?.stringValue,
+          let at = message["updated_at"]?.stringValue.flatMap({ Timestamp(rfc3339: $0) })
+        else { return nil }
+        let status = message["status"]?.stringValue.flatMap(SendStatus.init(rawValue:)) ?? .sent
+        var failure: SendError?
+        if let error = message["error"] {
+          failure = SendError(
+            errorClass: error["class"]?.stringValue ?? "failed", message: error["message"]?.stringValue ?? "")
+        }
+        return VendorMessage(
+          vendorMessageID: id, status: DeliveryReceipt.statuses.contains(status) ? status : .sent, error: failure,
+          at: at)
+      })
   }
 }

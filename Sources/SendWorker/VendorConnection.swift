@@ -1,44 +1,60 @@
+import CRMCore
 import HTTP
 import JSON
 import Runtime
 import ServiceHost
 import Synchronization
 
-/// Owns the vendors' HTTP client and asks each vendor every minute whether it answers.
+/// Owns the vendors' HTTP client and asks each vendor every so often whether it answers.
 final class VendorConnection: Service {
   let name = "vendors"
   private let client: HTTPClient
-  private let vendor: any Vendor
+  private let vendors: [any Vendor]
   private let log: Logger
-  private let gauge: Gauge
-  private let task = Mutex<Task<Void, Never>?>(nil)
-  private static let interval = Duration.seconds(60)
+  private let health: HealthBoard
+  private let clock: any WallClock
+  private let up: MetricFamily<Gauge>
+  private let interval: Duration
+  private let tasks = Mutex<[Task<Void, Never>]>([])
 
-  init(client: HTTPClient, vendor: any Vendor, _ context: ServiceContext) {
+  init(client: HTTPClient, vendors: [any Vendor], _ context: ServiceContext) {
     self.client = client
-    self.vendor = vendor
+    self.vendors = vendors
     log = context.log
-    gauge = context.metrics.gauge(
-      "minicrm_vendor_up", help: "1 when the vendor answered its last heartbeat.", labels: ["vendor"]
-    ).labels(vendor.name)
+    health = context.health
+    clock = context.clock
+    interval = .seconds(context.settings[CRMSettings.vendorHeartbeat])
+    up = context.metrics.gauge(
+      "minicrm_vendor_up", help: "1 when the vendor answered its last heartbeat.", labels: ["vendor"])
   }
 
   func start() async throws {
-    let beating = Task { [self] in
-      while !Task.isCancelled {
-        let answers = await vendor.heartbeat()
-        gauge.set(answers ? 1 : 0)
-        if !answers, !Task.isCancelled { log.warning("vendor does not answer", ["vendor": .string(vendor.name)]) }
-        try? await Task.sleep(for: Self.interval)
+    let beating = vendors.map { vendor in Task { await self.watch(vendor) } }
+    tasks.withLock { $0 = beating }
+  }
+
+  private func watch(_ vendor: any Vendor) async {
+    var answered = true
+    while !Task.isCancelled {
+      let answers = await vendor.heartbeat()
+      if Task.isCancelled { return }
+      up.labels(vendor.name).set(answers ? 1 : 0)
+      health.note(
+        vendor.name, in: "vendors",
+        ["status": answers ? "up" : "down", "checked_at": .string(clock.now().description)])
+      if answers != answered {
+        let fields: KeyValuePairs<String, JSONValue> = ["vendor": .string(vendor.name)]
+        if answers { log.info("vendor answers again", fields) } else { log.warning("vendor does not answer", fields) }
       }
+      answered = answers
+      try? await Task.sleep(for: interval)
     }
-    task.withLock { $0 = beating }
   }
 
   func stop(grace: Duration) async {
-    let beating = task.withLock { $0 }
-    beating?.cancel()
-    await beating?.value
+    let beating = tasks.withLock { $0 }
+    for task in beating { task.cancel() }
+    for task in beating { await task.value }
     await client.close()
   }
 }

@@ -1,3 +1,4 @@
+import CRMCore
 import Runtime
 
 /// Every setting of every process, declared once.
@@ -97,11 +98,49 @@ public enum CRMSettings {
 
   public static let vendorURL = Setting.url(
     "VENDOR_SIMULATOR_URL", default: "http://localhost:3001", schemes: ["http", "https"], "Base URL of the simulator.")
+  public static let vendors = Setting.list(
+    "VENDORS", default: "",
+    "Vendors in the order in which they are tried, `name=url` each, with `keys`, `key_lifetime_s`, `ask`, `channels`, "
+      + "`rate`, `concurrency` and `live` as query parameters of the URL; empty: the simulator alone.",
+    check: { entry in
+      do throws(VendorTerms.Malformed) {
+        _ = try VendorTerms(parsing: entry)
+        return nil
+      } catch {
+        return error.description
+      }
+    },
+    checkAll: { entries in
+      let terms = entries.compactMap { try? VendorTerms(parsing: $0) }
+      if Set(terms.map(\.name)).count < terms.count { return "two vendors have the same name" }
+      let unserved = Channel.allCases.filter { channel in !terms.contains { $0.channels.contains(channel) } }
+      return unserved.isEmpty ? nil : "no vendor serves \(unserved.map(\.rawValue).joined(separator: ", "))"
+    })
+  public static let vendorHonoursKeys = Setting.bool(
+    "VENDOR_HONOURS_KEYS", default: true,
+    "Whether the simulator, when it is the only vendor, makes no second message of a call repeated under its key.")
+  public static let vendorKeyLifetime = Setting.int(
+    "VENDOR_KEY_LIFETIME_S", default: 86_400, in: 1...31_536_000,
+    "Seconds for which the simulator, when it is the only vendor, honours a key.")
+  public static let vendorCanBeAsked = Setting.bool(
+    "VENDOR_CAN_BE_ASKED", default: true,
+    "Whether the simulator, when it is the only vendor, can be asked what a send id made.")
+  public static let vendorHeartbeat = Setting.int(
+    "VENDOR_HEARTBEAT_S", default: 60, in: 1...3600, "Seconds between two questions whether a vendor answers.")
   public static let rateLimit = Setting.int(
     "RATE_LIMIT_PER_MINUTE", default: 0, in: 0...10_000_000,
-    "Messages a minute and channel, over all replicas; 0: none.")
+    "Messages a minute for each vendor and channel that has no limit of its own, over all replicas; 0: none.")
   public static let sendConcurrency = Setting.int(
-    "SEND_CONCURRENCY", default: 128, in: 1...4096, "Vendor calls that one send-worker has in flight.")
+    "SEND_CONCURRENCY", default: 128, in: 1...4096,
+    "Calls that one send-worker has in flight for each vendor and channel.")
+  public static let unknownDeadline = Setting.int(
+    "UNKNOWN_DEADLINE_S", default: 900, in: 1...604_800,
+    "Seconds after which an UNKNOWN send that nothing resolved is sent again, in campaigns that are at_least_once.")
+  public static let sentAskAfter = Setting.int(
+    "SENT_ASK_AFTER_S", default: 900, in: 1...604_800,
+    "Seconds without a receipt after which a vendor is asked what became of a message it took.")
+  public static let inquiryInterval = Setting.int(
+    "INQUIRY_INTERVAL_MS", default: 1000, in: 50...600_000, "Milliseconds between two rounds of questions to vendors.")
   public static let sendBatch = Setting.int(
     "SEND_BATCH", default: 500, in: 1...1000, "Sends that are claimed in one round trip at most.")
   public static let sendTimeout = Setting.int(

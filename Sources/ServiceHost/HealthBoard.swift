@@ -11,6 +11,7 @@ public final class HealthBoard: Sendable {
   private struct State {
     var connected: [Dependency: Bool] = [:]
     var problems: [Dependency: String] = [:]
+    var details: [String: [String: JSONValue]] = [:]
     var takesWork = false
     var stopping = false
   }
@@ -43,6 +44,20 @@ public final class HealthBoard: Sendable {
   public var isReady: Bool {
     state.withLock { state in
       state.takesWork && !state.stopping && Dependency.allCases.allSatisfy { state.connected[$0] == true }
+    }
+  }
+
+  /// Notes something that `/health` shows under a section of its own and that decides nothing: `vendors`, `simulator`.
+  public func note(_ name: String, in section: String, _ value: JSONValue) {
+    state.withLock { $0.details[section, default: [:]][name] = value }
+  }
+
+  /// The noted sections, in alphabetical order.
+  public var details: [(section: String, JSONValue)] {
+    state.withLock { state in
+      state.details.sorted { $0.key < $1.key }.map { section, notes in
+        (section, .object(JSONObject(notes.sorted { $0.key < $1.key }.map { (key: $0.key, value: $0.value) })))
+      }
     }
   }
 

@@ -22,12 +22,14 @@ public struct OperationsRoutes: Sendable {
   /// Liveness with what is known of the dependencies; `status` stays `ok` when one of them is away.
   private var health: JSONValue {
     let now = context.clock.now()
-    return [
+    var health: JSONObject = [
       "status": "ok", "timestamp": .string(now.description), "service": .string(context.definition.name),
       "version": .string(ProductVersion.current), "instance": .string(context.instanceID),
       "uptime_s": .double(Double(now.milliseconds - context.startedAt.milliseconds) / 1000),
       "services": context.health.services, "problems": context.health.problems,
     ]
+    for (section, notes) in context.health.details { health[section] = notes }
+    return .object(health)
   }
 
   private var readiness: JSONValue {

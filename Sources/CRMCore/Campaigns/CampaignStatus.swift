@@ -51,6 +51,12 @@ public enum RunState: String, CaseIterable, Sendable {
 
   public var isFinal: Bool { !Self.active.contains(self) }
 
+  /// Whether sends of the run that are in flight may be made.
+  public var sends: Bool { self == .launched || self == .freezing || self == .running }
+
+  /// Whether an UNKNOWN send of the run may be made again. It is not in flight, so the run may be complete.
+  public var resends: Bool { sends || self == .completed }
+
   /// The states in which a run can still change.
   public static let active: [RunState] = [.launched, .freezing, .running, .paused]
 }

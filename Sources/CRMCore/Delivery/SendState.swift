@@ -10,10 +10,13 @@ public struct SendState: Sendable, Hashable {
   /// Why it failed; else why it was skipped; else why it was unknown.
   public var error: SendError?
   public var history: SendHistory
+  /// The last attempt of the cycle before this one; 0 in the first. A cycle begins when a dead letter is replayed or a
+  /// campaign's policy sends an UNKNOWN send again.
+  public var cycleBase: Int32
 
   public init(
     status: SendStatus, attempt: Int32 = 0, vendor: String? = nil, vendorMessageID: String? = nil,
-    error: SendError? = nil, history: SendHistory = SendHistory()
+    error: SendError? = nil, history: SendHistory = SendHistory(), cycleBase: Int32 = 0
   ) {
     self.status = status
     self.attempt = attempt
@@ -21,6 +24,7 @@ public struct SendState: Sendable, Hashable {
     self.vendorMessageID = vendorMessageID
     self.error = error
     self.history = history
+    self.cycleBase = cycleBase
   }
 
   /// The state after some evidence, and what is strange about it.
@@ -35,12 +39,22 @@ public struct SendState: Sendable, Hashable {
   }
 
   private mutating func apply(_ event: SendEvent, _ anomalies: inout [SendAnomaly]) {
+    guard !isOfAnEndedCycle(event) else { return }
     for kind in anomalyKinds(of: event) { anomalies.append(SendAnomaly(kind: kind, event: event)) }
     note(event.error, of: event)
     history.record(event.status, at: event.at)
     attempt = max(attempt, event.attempt ?? 0)
     noteVendor(of: event)
     if status.accepts(event.status, evidence: event.evidence) { status = event.status }
+  }
+
+  /// That attempts of an earlier cycle were used up is known and has been answered by this cycle; told once more, it
+  /// must not end it. What shows that a vendor has the message counts whenever it is told.
+  private func isOfAnEndedCycle(_ event: SendEvent) -> Bool {
+    guard cycleBase > 0, event.evidence == .outcome, event.status == .failed, event.vendorMessageID == nil else {
+      return false
+    }
+    return (event.attempt ?? 0) <= cycleBase
   }
 
   private func anomalyKinds(of event: SendEvent) -> [SendAnomaly.Kind] {
@@ -115,6 +129,7 @@ extension SendState {
     let reader = DocumentReader("log row", row)
     self.init(status: try reader.choice("status"))
     attempt = Int32(clamping: try reader.integer("attempt", default: 0))
+    cycleBase = Int32(clamping: try reader.integer("cycle_base", default: 0))
     vendor = try reader.optionalString("vendor")
     vendorMessageID = try reader.optionalString("vendor_message_id")
     if let document = try reader.document("error") {
