@@ -260,6 +260,8 @@ extension Store {
           filter: [
             "_id": .uuid(send.sendID.bytes), "status": ["$in": .array(Store.unsettled)],
             "lease": ["$exists": false],
+            // A late job of a send that is UNKNOWN, or was let go by a lapse, must not have it called again.
+            "$or": [["status": .string(SendStatus.queued.rawValue)], ["retry_at": ["$exists": true]]],
           ],
           update: ["$set": ["retry_at": .date(milliseconds: send.notBefore.milliseconds)]])
       }

@@ -1,4 +1,5 @@
 import BSON
+import CRMCore
 import CivilTime
 import Crypto
 import Mongo
@@ -78,7 +79,7 @@ extension Store {
     document.append("error", letter.error)
     if let first = letter.firstFailure { document.appendDate("first_failure", milliseconds: first.milliseconds) }
     document.appendDate("failed_at", milliseconds: letter.failedAt.milliseconds)
-    document.append("state", "new")
+    document.append("state", DeadLetterState.new.rawValue)
     if let key = letter.key { document.append("key", binary: key) }
     if let value = letter.value { document.append("value", binary: value) }
     document.appendArray("headers") { array in

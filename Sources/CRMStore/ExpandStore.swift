@@ -80,34 +80,54 @@ extension Store {
 
   /// Appends leads to a run's audience as a chunk of origin `manual`, unless the run is over.
   ///
-  /// - Returns: nil when the run is final; its audience does not change any more.
-  public func appendChunk(run: UUIDBytes, leadIDs: [ObjectID]) async throws -> AudienceChunk? {
+  /// Appends of one run come one after the other, since each changes the run's document first; leads that another one has
+  /// brought in meanwhile are not appended again, so a record that is handled twice at once appends its leads once.
+  /// - Returns: the hand-made chunks that hold these leads now; nil when the run is final, since its audience does not
+  ///   change any more.
+  public func appendChunk(run: UUIDBytes, leadIDs: [ObjectID]) async throws -> [AudienceChunk]? {
     let now = clock.now()
     let slot = slots.take()
     defer { slots.give(slot) }
     return try await mongo.withTransaction { connection in
-      let grown = try connection.findAndModify(
+      let touched = try connection.findAndModify(
         Collections.campaignRuns,
         [
           "_id": .uuid(run.bytes),
           "state": ["$in": .array(RunState.active.map { .string($0.rawValue) })],
         ],
         update: [
-          "$inc": ["manual_chunks": 1, "audience": .int64(Int64(leadIDs.count))],
-          "$set": ["updated_at": .date(milliseconds: now.milliseconds)],
+          "$inc": ["manual_chunks": 1], "$set": ["updated_at": .date(milliseconds: now.milliseconds)],
         ], returnNew: true)
-      guard let grown else { return nil }
+      guard let touched else { return nil }
+      let known = try Store.manualChunks(run, holding: leadIDs, connection)
+      let covered = Set(known.flatMap(\.leadIDs))
+      let added = leadIDs.filter { !covered.contains($0) }
+      guard !added.isEmpty else { return known }
       // Manual chunks count downwards from -1, so that they never meet the walk's own numbers.
       let chunk = AudienceChunk(
-        runID: run, sequence: -(grown["manual_chunks"]?.int64Value ?? 1), origin: .manual, leadIDs: leadIDs,
+        runID: run, sequence: -(touched["manual_chunks"]?.int64Value ?? 1), origin: .manual, leadIDs: added,
         createdAt: now)
       try connection.insertOne(Collections.audienceChunks, chunk.bson())
+      _ = try connection.updateOne(
+        Collections.campaignRuns, ["_id": .uuid(run.bytes)], ["$inc": ["audience": .int64(Int64(added.count))]])
       var delta = CampaignStats()
-      delta.audience = Int64(leadIDs.count)
-      delta.pending = Int64(leadIDs.count)
+      delta.audience = Int64(added.count)
+      delta.pending = Int64(added.count)
       try RunStats.add(delta, run: run, slot: slot, connection)
-      return chunk
+      return known + [chunk]
     }
+  }
+
+  private static func manualChunks(
+    _ run: UUIDBytes, holding leadIDs: [ObjectID], _ connection: MongoConnection
+  ) throws -> [AudienceChunk] {
+    try connection.findAll(
+      Collections.audienceChunks,
+      [
+        "run_id": .uuid(run.bytes), "sequence": ["$lt": 0],
+        "lead_ids": ["$in": .array(leadIDs.map { .objectID($0) })],
+      ], limit: leadIDs.count
+    ).map { try AudienceChunk(bson: $0) }
   }
 
   /// The chunks of a run's audience that hold some of these leads.

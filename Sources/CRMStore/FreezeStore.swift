@@ -30,7 +30,7 @@ extension Store {
         Collections.campaignRuns,
         [
           "_id": .uuid(runID.bytes), "frozen": false,
-          "state": ["$in": [.string(RunState.launched.rawValue), .string(RunState.freezing.rawValue)]],
+          "state": ["$in": .array(RunState.allowing(.freeze).map { .string($0.rawValue) })],
           "$expr": ["$or": [free, ["$eq": ["$lease.owner", .string(owner)]]]],
         ],
         pipeline: [

@@ -43,7 +43,7 @@ extension Store {
             "status": .string(CampaignStatus.running.rawValue), "current_run": .uuid(runID.bytes),
             "updated_at": .date(milliseconds: now.milliseconds),
           ],
-          "$unset": ["failure": "", "stats": ""],
+          "$unset": ["failure": "", "stats": "", "confirmation_required": ""],
         ])
       var running = campaign
       running.status = .running
@@ -183,7 +183,7 @@ extension Store {
     try await mongo.withTransaction { connection in
       let ended = try connection.updateOne(
         Collections.campaignRuns,
-        ["_id": .uuid(run.id.bytes), "state": ["$in": .array(RunState.active.map { .string($0.rawValue) })]],
+        ["_id": .uuid(run.id.bytes), "state": ["$in": .array(RunState.allowing(.fail).map { .string($0.rawValue) })]],
         ["$set": ["state": .string(RunState.failed.rawValue), "updated_at": .date(milliseconds: now.milliseconds)]])
       guard ended.matched == 1 else { return }
       _ = try connection.updateOne(

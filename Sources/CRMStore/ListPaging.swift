@@ -56,6 +56,12 @@ public struct ListPage<Element: Sendable>: Sendable {
   public var total: Int
   /// Where the next page begins; nil on the last one.
   public var next: ListCursor?
+
+  public init(elements: [Element], total: Int, next: ListCursor?) {
+    self.elements = elements
+    self.total = total
+    self.next = next
+  }
 }
 
 /// A list to read.

@@ -28,48 +28,12 @@ extension Store {
     let slot = slots.take()
     defer { slots.give(slot) }
     let report = try await mongo.withTransaction { connection in
-      var report = MergeReport()
-      var deltas: [UUIDBytes: CampaignStats] = [:]
-      var writes: [WriteModel] = []
-      writes.reserveCapacity(events.count)
-      var found: Set<UUIDBytes> = []
-      found.reserveCapacity(events.count)
-      var options = FindOptions()
-      options.projection = ["to": 0, "message": 0]
-      try connection.find(
-        Collections.communicationLogs,
-        ["_id": ["$in": .array(events.keys.map { .uuid($0.bytes) })]], options
-      ) { row in
-        guard let id = row["_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) }), let told = events[id],
-          let run = row["run_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) })
-        else { throw DocumentError(collection: Collections.communicationLogs, document: row) }
-        found.insert(id)
-        let before = try SendState(bson: row)
-        let (after, anomalies) = before.merge(told)
-        for anomaly in anomalies { report.anomalies[anomaly.kind.rawValue, default: 0] += 1 }
-        guard after != before else { return .more }
-        writes.append(
-          .updateOne(filter: ["_id": .uuid(id.bytes)], update: Store.update(row, from: before, to: after, at: now)))
-        if before.status != after.status {
-          deltas[run, default: CampaignStats()].move(from: before.status, to: after.status)
-        }
-        report.runs.insert(run)
-        return .more
-      }
+      var (report, found) = try Store.apply(events, at: now, slot: slot, connection)
       let unmatched = events.filter { !found.contains($0.key) }
       if !unmatched.isEmpty {
         report.anomalies["unmatched"] = try Store.park(unmatched, at: now, connection)
       }
-      guard !writes.isEmpty else { return report }
-      let result = try connection.bulkWrite(Collections.communicationLogs, writes, ordered: false)
-      try result.throwIfFailed()
-      report.changed = writes.count
-      if isFaulty(.statisticsOutsideTransaction) {
-        report.uncounted = deltas
-        return report
-      }
-      for (run, delta) in deltas { try RunStats.add(delta, run: run, slot: slot, connection) }
-      failpoint(.mergeUncommitted)
+      if report.changed > 0, !isFaulty(.statisticsOutsideTransaction) { failpoint(.mergeUncommitted) }
       return report
     }
     failpoint(.mergeCommitted)
@@ -77,6 +41,52 @@ extension Store {
       try await mongo.withConnection { try RunStats.add(delta, run: run, slot: slot, $0) }
     }
     return report
+  }
+
+  /// Merges within a transaction.
+  ///
+  /// - Returns: what came of it, and the sends that have a row.
+  static func apply(
+    _ events: [UUIDBytes: [SendEvent]], at now: Timestamp, slot: Int, _ connection: MongoConnection
+  ) throws -> (report: MergeReport, found: Set<UUIDBytes>) {
+    var report = MergeReport()
+    var deltas: [UUIDBytes: CampaignStats] = [:]
+    var writes: [WriteModel] = []
+    writes.reserveCapacity(events.count)
+    var found: Set<UUIDBytes> = []
+    found.reserveCapacity(events.count)
+    var options = FindOptions()
+    options.projection = ["to": 0, "message": 0]
+    try connection.find(
+      Collections.communicationLogs,
+      ["_id": ["$in": .array(events.keys.map { .uuid($0.bytes) })]], options
+    ) { row in
+      guard let id = row["_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) }), let told = events[id],
+        let run = row["run_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) })
+      else { throw DocumentError(collection: Collections.communicationLogs, document: row) }
+      found.insert(id)
+      let before = try SendState(bson: row)
+      let (after, anomalies) = before.merge(told)
+      for anomaly in anomalies { report.anomalies[anomaly.kind.rawValue, default: 0] += 1 }
+      guard after != before else { return .more }
+      writes.append(
+        .updateOne(filter: ["_id": .uuid(id.bytes)], update: Store.update(row, from: before, to: after, at: now)))
+      if before.status != after.status {
+        deltas[run, default: CampaignStats()].move(from: before.status, to: after.status)
+      }
+      report.runs.insert(run)
+      return .more
+    }
+    guard !writes.isEmpty else { return (report, found) }
+    let result = try connection.bulkWrite(Collections.communicationLogs, writes, ordered: false)
+    try result.throwIfFailed()
+    report.changed = writes.count
+    if isFaulty(.statisticsOutsideTransaction) {
+      report.uncounted = deltas
+      return (report, found)
+    }
+    for (run, delta) in deltas { try RunStats.add(delta, run: run, slot: slot, connection) }
+    return (report, found)
   }
 
   /// A send with an outcome has neither holder nor next attempt. One that becomes UNKNOWN is asked about at once; one of
@@ -98,30 +108,5 @@ extension Store {
     if !gone.isEmpty { update.append("$unset", document: gone) }
     if isUnknown { update.append("$currentDate", ["unknown_since": true, "ask_at": true]) }
     return update
-  }
-
-  /// Keeps evidence that matches no row, once per send and status, for as long as the collection's expiry.
-  private static func park(
-    _ events: [UUIDBytes: [SendEvent]], at now: Timestamp, _ connection: MongoConnection
-  ) throws -> Int {
-    var writes: [WriteModel] = []
-    for (id, list) in events {
-      for event in list {
-        writes.append(
-          .updateOne(
-            filter: ["_id": .string("\(id.string)/\(event.status.rawValue)")],
-            update: [
-              "$setOnInsert": [
-                "send_id": .uuid(id.bytes), "status": .string(event.status.rawValue),
-                "at": .date(milliseconds: event.at.milliseconds),
-                "vendor_message_id": event.vendorMessageID.map { .string($0) } ?? .null,
-                "parked_at": .date(milliseconds: now.milliseconds),
-              ]
-            ], upsert: true))
-      }
-    }
-    let result = try connection.bulkWrite(Collections.parkedReceipts, writes, ordered: false)
-    try result.throwIfFailed()
-    return writes.count
   }
 }

@@ -121,6 +121,7 @@ extension Store {
       name: Collections.parkedReceipts, validator: object(required: ["send_id", "parked_at"], [:]),
       indexes: [
         IndexModel(keys: ["send_id": 1], name: "send"),
+        IndexModel(keys: ["next_at": 1], name: "due"),
         IndexModel(keys: ["parked_at": 1], name: "expiry", expireAfterSeconds: 7 * 86_400),
       ]),
     CollectionSchema(

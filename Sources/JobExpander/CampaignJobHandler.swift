@@ -114,10 +114,10 @@ struct CampaignJobHandler: Sendable {
     let existing = try await store.existingLeads(others)
     let known = others.filter(existing.contains)
     if !known.isEmpty {
-      guard let chunk = try await store.appendChunk(run: run.id, leadIDs: known) else {
+      guard let chunks = try await store.appendChunk(run: run.id, leadIDs: known) else {
         throw PoisonError("run_is_final", "run \(run.id) is over; its audience does not change any more")
       }
-      try await expander.expand(chunk, of: run, trace: trace)
+      for chunk in chunks { try await expander.expand(chunk, of: run, trace: trace) }
     }
     let unknown = others.filter { !existing.contains($0) }
     if !unknown.isEmpty {

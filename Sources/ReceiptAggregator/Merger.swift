@@ -34,6 +34,23 @@ final class Merger: Sendable {
     return .done
   }
 
+  /// Merges evidence that was parked because its row did not exist.
+  func mergeParked() async {
+    do {
+      while !Task.isCancelled {
+        let (report, looked) = try await store.mergeParked(limit: Self.parkedAtOnce)
+        for (kind, count) in report.anomalies { anomalies.labels(kind).add(count) }
+        touched.withLock { $0.formUnion(report.runs) }
+        if report.changed > 0 { log.info("parked evidence merged", [LogKey.count: .int(Int64(report.changed))]) }
+        if looked < Self.parkedAtOnce { return }
+      }
+    } catch {
+      log.warning("parked evidence could not be merged; it is tried again", [LogKey.error: .string("\(error)")])
+    }
+  }
+
+  private static let parkedAtOnce = 500
+
   /// Completes the runs that were touched since the last call and have nothing under way.
   func completeTouchedRuns() async {
     let runs = touched.withLock { touched in
@@ -51,19 +68,23 @@ final class Merger: Sendable {
   }
 }
 
-/// Looks a few times a second whether runs that got evidence are done.
+/// Looks a few times a second whether runs that got evidence are done, and every few seconds after parked evidence.
 final class CompletionWatch: Service {
   let name = "completion"
   private let merger: Merger
   private let task = Mutex<Task<Void, Never>?>(nil)
   private static let interval = Duration.milliseconds(250)
+  private static let roundsBetweenParked = 8
 
   init(_ merger: Merger, _ context: ServiceContext) { self.merger = merger }
 
   func start() async throws {
     let watching = Task { [merger] in
+      var round = 0
       while !Task.isCancelled {
         try? await Task.sleep(for: Self.interval)
+        round += 1
+        if round % Self.roundsBetweenParked == 0 { await merger.mergeParked() }
         await merger.completeTouchedRuns()
       }
     }

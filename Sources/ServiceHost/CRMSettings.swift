@@ -70,6 +70,10 @@ public enum CRMSettings {
   public static let previewTimeout = Setting.int(
     "PREVIEW_TIMEOUT_MS", default: 10_000, in: 100...300_000, "Milliseconds that a segment's preview may take.")
 
+  public static let replayRate = Setting.int(
+    "DLQ_REPLAY_PER_MINUTE", default: 6000, in: 1...1_000_000,
+    "Dead letters replayed a minute at most, over all clients and replicas.")
+
   // MARK: Expander
 
   public static let chunkSize = Setting.int(

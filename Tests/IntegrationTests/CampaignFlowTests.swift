@@ -291,7 +291,7 @@ import Testing
     #expect(Set(holding.map(\.sequence)) == [0, 1])
     #expect(chunks.count == 3)
     let extra = ObjectID()
-    let appended = try await fixture.store.appendChunk(run: run.id, leadIDs: [extra]).unwrapped("a chunk")
+    let appended = try await fixture.store.appendChunk(run: run.id, leadIDs: [extra]).unwrapped("a chunk")[0]
     #expect(appended.origin == .manual)
     #expect(try await fixture.store.chunks(run: run.id, holding: [extra]).map(\.id) == [appended.id])
     let expanded = try await fixture.store.expand(appended, of: run, render: CampaignFixture.render)

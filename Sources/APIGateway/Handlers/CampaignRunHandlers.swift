@@ -19,6 +19,10 @@ struct CampaignRunHandlers: Sendable {
         body: json, idempotent: true, needs: [.database, .kafka], run
       ),
       Route(
+        .post, "/api/v1/campaigns/:id/confirm", "confirmCampaign", operation: .confirmCampaign,
+        access: .scope(.campaignsRun), effect: .change(.campaign), body: json, idempotent: true,
+        needs: [.database, .kafka], confirm),
+      Route(
         .put, "/api/v1/campaigns/:id/status", "setCampaignStatus", operation: .setCampaignStatus,
         access: .scope(.campaignsRun),
         effect: .change(.campaign), body: json, setStatus),
@@ -54,6 +58,24 @@ struct CampaignRunHandlers: Sendable {
     let rerun = reader.bool("rerun") ?? false
     if let error = ValidationError(reader.finish()) { throw error }
     let launch = try await launcher.launch(id, rerun: rerun, request)
+    return answer(launch, try await count(launch.run))
+  }
+
+  /// Launches a campaign whose schedule was found too late to be launched without asking.
+  @Sendable private func confirm(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    if let json = try request.jsonIfAny() {
+      var reader = ObjectReader(json)
+      if let error = ValidationError(reader.finish()) { throw error }
+    }
+    let campaign = try await gateway.store.campaign(try request.objectID())
+    let isLaunched = campaign.currentRun == request.runID
+    guard campaign.confirmationRequired && campaign.status == .scheduled || isLaunched else {
+      throw Problem(
+        .conflict, "The campaign waits for no confirmation.",
+        members: [("current_status", .string(campaign.status.rawValue))])
+    }
+    let launch = try await launcher.launch(campaign.id, request)
     return answer(launch, try await count(launch.run))
   }
 

@@ -1,5 +1,6 @@
 import BSON
 import CRMCore
+import CivilTime
 import Crypto
 import HTTP
 
@@ -74,6 +75,13 @@ struct QueryReader {
     guard let text = value(name) else { return nil }
     if let id = UUIDBytes(text) { return id }
     reject(name, "invalid_id", "must be a UUID")
+    return nil
+  }
+
+  mutating func timestamp(_ name: String) -> Timestamp? {
+    guard let text = value(name) else { return nil }
+    if let time = Timestamp(rfc3339: text) { return time }
+    reject(name, "invalid_time", "must be an RFC 3339 time")
     return nil
   }
 

@@ -20,6 +20,7 @@ struct Problem: Error, Sendable {
     case idempotencyMismatch = "idempotency-mismatch"
     case unknownReference = "unknown-reference"
     case impossibleSchedule = "impossible-schedule"
+    case tooManyRequests = "too-many-requests"
     case headersTooLarge = "headers-too-large"
     case internalError = "internal-error"
     case dependencyUnavailable = "dependency-unavailable"
@@ -39,6 +40,7 @@ struct Problem: Error, Sendable {
       case .targetTooLong: 414
       case .unsupportedMediaType: 415
       case .idempotencyMismatch, .unknownReference, .impossibleSchedule: 422
+      case .tooManyRequests: 429
       case .headersTooLarge: 431
       case .internalError: 500
       case .dependencyUnavailable, .overloaded, .tooSlow, .stopping: 503
@@ -61,6 +63,7 @@ struct Problem: Error, Sendable {
       case .idempotencyMismatch: "The idempotency key belongs to another request"
       case .unknownReference: "The request refers to something that does not exist"
       case .impossibleSchedule: "The schedule is not possible"
+      case .tooManyRequests: "There are too many requests of this kind"
       case .headersTooLarge: "The request's head is too large"
       case .internalError: "The server failed"
       case .dependencyUnavailable: "A dependency does not answer"

@@ -27,6 +27,8 @@ public struct Campaign: Sendable, Equatable {
   public var createdBy: String
   public var status: CampaignStatus
   public var scheduleAt: Timestamp?
+  /// Its time was found past its grace period: it waits for somebody to confirm, to change its time, or to cancel it.
+  public var confirmationRequired = false
   public var deliveryPolicy: DeliveryPolicy
   public var currentRun: UUIDBytes?
   /// As they were when last written here; while a run is under way, its own counters are the truth.
@@ -71,6 +73,7 @@ extension Campaign {
       stats: try reader.document("stats").map(CampaignStats.init(bson:)),
       failure: try Self.failure(reader), createdAt: try reader.time("created_at"),
       updatedAt: try reader.time("updated_at"))
+    confirmationRequired = try reader.optional("confirmation_required", "a boolean", \.boolValue) ?? false
   }
 
   private static func failure(_ reader: DocumentReader) throws(DocumentShapeError) -> CampaignFailure? {
@@ -92,6 +95,7 @@ extension Campaign {
     document.append("created_by", createdBy)
     document.append("status", status.rawValue)
     document.append("schedule_at", optional: scheduleAt)
+    if confirmationRequired { document.append("confirmation_required", true) }
     document.append("delivery_policy", deliveryPolicy.rawValue)
     if let currentRun { document.appendUUID("current_run", currentRun.bytes) }
     if let stats { document.append("stats", document: stats.bson()) }
@@ -114,6 +118,7 @@ extension Campaign: JSONRepresentable {
       "_id": .string(id.hex), "name": .string(name), "segment_id": .string(segmentID.hex),
       "message_template": .string(messageTemplate), "channel": .string(channel.rawValue),
       "created_by": .string(createdBy), "status": .string(status.rawValue), "schedule_at": JSONValue(scheduleAt),
+      "confirmation_required": .bool(confirmationRequired),
       "delivery_policy": .string(deliveryPolicy.rawValue), "current_run": JSONValue(currentRun?.string),
       "stats": stats?.jsonValue ?? .null,
       "failure": failure.map {

@@ -95,7 +95,10 @@ public struct CampaignChange: Sendable, Equatable {
     if let segmentID { changed.segmentID = segmentID }
     if let messageTemplate { changed.messageTemplate = messageTemplate }
     if let channel { changed.channel = channel }
-    if let scheduleAt { changed.scheduleAt = scheduleAt }
+    if let scheduleAt {
+      changed.scheduleAt = scheduleAt
+      changed.confirmationRequired = false
+    }
     if let deliveryPolicy { changed.deliveryPolicy = deliveryPolicy }
     // As bytes: Swift holds composed and decomposed text for equal.
     guard changed.bson() != campaign.bson() else { return (campaign, false) }

@@ -60,3 +60,40 @@ public enum RunState: String, CaseIterable, Sendable {
   /// The states in which a run can still change.
   public static let active: [RunState] = [.launched, .freezing, .running, .paused]
 }
+
+extension RunState {
+  /// What happens to a run.
+  public enum Event: String, CaseIterable, Sendable {
+    /// A worker takes the right to freeze its audience, the first one or one that takes over.
+    case freeze
+    /// Its audience is complete.
+    case finishFreezing
+    case pause
+    /// Goes on where it stopped: with freezing, or, when the audience is frozen, with sending.
+    case resumeFreezing
+    case resumeSending
+    case cancel
+    /// Its launch cannot be carried out.
+    case fail
+    /// Nothing is pending, queued or sending.
+    case complete
+  }
+
+  /// The state after an event; nil when it is not possible.
+  public func after(_ event: Event) -> RunState? {
+    switch (self, event) {
+    case (.launched, .freeze), (.freezing, .freeze): .freezing
+    case (.freezing, .finishFreezing): .running
+    case (.launched, .pause), (.freezing, .pause), (.running, .pause): .paused
+    case (.paused, .resumeFreezing): .launched
+    case (.paused, .resumeSending): .running
+    case (.launched, .cancel), (.freezing, .cancel), (.running, .cancel), (.paused, .cancel): .cancelled
+    case (.launched, .fail), (.freezing, .fail), (.running, .fail), (.paused, .fail): .failed
+    case (.running, .complete): .completed
+    default: nil
+    }
+  }
+
+  /// The states in which an event is possible.
+  public static func allowing(_ event: Event) -> [RunState] { allCases.filter { $0.after(event) != nil } }
+}

@@ -44,6 +44,12 @@ extension Operation {
     body: .json(.runRequest, required: false), answers: [.json(.launched, status: 202, "Launched")],
     problems: [.conflict])
 
+  static let confirmCampaign = Operation(
+    "Launch a campaign whose schedule was found too late",
+    "Only while it is SCHEDULED and `confirmation_required`.",
+    body: .json(.nothing, required: false), answers: [.json(.launched, status: 202, "Launched")],
+    problems: [.conflict])
+
   static let setCampaignStatus = Operation(
     "Change a campaign's status",
     "SCHEDULED, RUNNING, PAUSED and CANCELLED can be asked for, where the present status allows it. Asking for the "
@@ -62,5 +68,5 @@ extension Operation {
 }
 
 extension Operation.Parameter {
-  fileprivate static let run = Operation.Parameter("run_id", .uuid, "Of an earlier run; the current one if not given")
+  static let run = Operation.Parameter("run_id", .uuid, "Of an earlier run; the current one if not given")
 }

@@ -39,6 +39,9 @@ extension Schema {
       .required("_id", objectID), .required("name", string), .required("segment_id", objectID),
       .required("message_template", string), .required("channel", channel), .required("created_by", string),
       .required("status", campaignStatus), .required("schedule_at", nullable(timestamp)),
+      .required(
+        "confirmation_required",
+        boolean.described("Its time was found too late; it waits to be confirmed, changed or cancelled")),
       .required("delivery_policy", deliveryPolicy), .required("current_run", nullable(uuid)),
       .required("stats", nullable(campaignStats).described("Of the current run; null before the first one")),
       .required("failure", nullable(failure).described("Why it could not be carried out")),
