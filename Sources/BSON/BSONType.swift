@@ -23,9 +23,11 @@ public enum BSONType: UInt8, Sendable {
   case minKey = 0xFF
 }
 
+@usableFromInline
 enum BSONLimits {
   /// Nesting accepted when reading; the server itself refuses more than 100 levels.
   static let depth = 100
   /// Length prefix and terminator of an empty document.
-  static let emptyDocument = 5
+  @inlinable
+  static var emptyDocument: Int { 5 }
 }

@@ -1,34 +1,59 @@
 /// One element's place within a document's bytes.
-struct RawElement {
-  let type: BSONType
-  let key: Range<Int>
-  let value: Range<Int>
+public struct RawElement: Sendable {
+  public let type: BSONType
+  public let key: Range<Int>
+  public let value: Range<Int>
+
+  @inlinable
+  init(type: BSONType, key: Range<Int>, value: Range<Int>) {
+    self.type = type
+    self.key = key
+    self.value = value
+  }
 }
 
 /// The elements of a document's bytes, each with its bounds checked before it is handed out.
 ///
 /// It reads nothing outside `bytes` whatever they hold, and ends at the terminator or at the first malformed element.
-struct RawElements: IteratorProtocol {
-  let bytes: UnsafeRawBufferPointer
-  private(set) var offset = 4
+/// For readers of very many documents, who make no value of what they only look at; others take `BSONDocument`'s elements.
+public struct RawElements: IteratorProtocol {
+  public let bytes: UnsafeRawBufferPointer
+  @usableFromInline var offset: Int
+  /// Where the terminator is.
+  @usableFromInline let end: Int
 
   /// - Parameter bytes: a framed document (`hasFrame`); others have no elements.
+  @inlinable
   init(_ bytes: UnsafeRawBufferPointer, offset: Int = 4) {
     self.bytes = bytes
     self.offset = offset
+    end = bytes.count - 1
+  }
+
+  /// The elements of the document or array at `range`; none when its length prefix or terminator is wrong. Offsets of
+  /// elements count from the start of `bytes`.
+  @inlinable
+  public init(_ bytes: UnsafeRawBufferPointer, at range: Range<Int>) {
+    self.bytes = bytes
+    let isFramed =
+      range.lowerBound >= 0 && range.upperBound <= bytes.count
+      && Self.hasFrame(UnsafeRawBufferPointer(rebasing: bytes[range]))
+    offset = range.lowerBound + 4
+    end = isFramed ? range.upperBound - 1 : offset
   }
 
   /// True when the length prefix is the number of bytes and the last byte is the terminator.
+  @inlinable
   static func hasFrame(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.count >= BSONLimits.emptyDocument && bytes[bytes.count - 1] == 0 && length(bytes, 0) == bytes.count
   }
 
   /// Where a malformed document stopped making sense: true when the terminator was reached.
-  var atEnd: Bool { offset == bytes.count - 1 }
+  var atEnd: Bool { offset == end }
 
-  mutating func next() -> RawElement? {
+  @inlinable
+  public mutating func next() -> RawElement? {
     // The last byte is the frame's terminator and belongs to no element.
-    let end = bytes.count - 1
     guard offset < end, let type = BSONType(rawValue: bytes[offset]) else { return nil }
     let keyStart = offset + 1
     guard let keyEnd = Self.zero(bytes, from: keyStart, before: end) else { return nil }
@@ -41,7 +66,8 @@ struct RawElements: IteratorProtocol {
   }
 
   /// How many bytes the value at `start` says it takes; nil when its size cannot be read. May exceed what there is.
-  private static func size(of type: BSONType, _ bytes: UnsafeRawBufferPointer, at start: Int, before end: Int) -> Int? {
+  @inlinable
+  static func size(of type: BSONType, _ bytes: UnsafeRawBufferPointer, at start: Int, before end: Int) -> Int? {
     switch type {
     case .double, .date, .timestamp, .int64: return 8
     case .int32: return 4
@@ -72,7 +98,7 @@ struct RawElements: IteratorProtocol {
   }
 
   /// The offset of the next NUL within `from..<before`.
-  @inline(__always)
+  @inlinable @inline(__always)
   static func zero(_ bytes: UnsafeRawBufferPointer, from: Int, before: Int) -> Int? {
     var offset = from
     while offset < before {
@@ -83,7 +109,7 @@ struct RawElements: IteratorProtocol {
   }
 
   /// A length prefix; nil when it is negative. The caller has checked that 4 bytes are there.
-  @inline(__always)
+  @inlinable @inline(__always)
   static func length(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Int? {
     let value = Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))
     return value >= 0 ? Int(value) : nil

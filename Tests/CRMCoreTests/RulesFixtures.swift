@@ -1,6 +1,7 @@
 import BSON
 import CRMCore
 import CivilTime
+import Foundation
 import JSON
 import Testing
 
@@ -39,4 +40,11 @@ func errors(_ rule: JSONValue) -> [RuleProblem] {
   } catch {
     return error.errors
   }
+}
+
+/// CPU seconds of this thread so far: what bounds on time are checked with, since it does not count what else runs.
+func processorTime() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }

@@ -1,9 +1,11 @@
+import Foundation
+
 /// The case folding of MongoDB's regular expressions with the option `i`, a code point at a time: é = É, K = the Kelvin
 /// sign, s = ſ; but ß ≠ ss, and no letter equals its decomposed form.
 enum CaseFolding {
   /// What `scalar` and every other code point that matches it have in common.
   static func fold(_ scalar: UInt32) -> UInt32 {
-    if scalar < 0x80 { return scalar &- 0x41 < 26 ? scalar | 0x20 : scalar }
+    if scalar < 0x80 { return UInt32(fold(ascii: UInt8(truncatingIfNeeded: scalar))) }
     // The first run that does not end before the code point.
     var (low, high) = (0, table.count)
     while low < high {
@@ -15,6 +17,9 @@ enum CaseFolding {
     }
     return UInt32(truncatingIfNeeded: Int64(scalar) + Int64(table[low].shift))
   }
+
+  @inline(__always)
+  static func fold(ascii byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
   /// The folded text in UTF-8. A text contains another without regard to case when its folded bytes do: no code point's
   /// encoding begins within another's.
@@ -39,41 +44,33 @@ enum CaseFolding {
 struct FoldedText: Sendable {
   /// As written.
   let text: String
-  private let needle: [UInt8]
-  private let isASCII: Bool
+  /// Folded.
+  let needle: [UInt8]
 
   init(_ text: String) {
     self.text = text
     var copy = text
     needle = copy.withUTF8 { CaseFolding.fold($0) }
-    isASCII = needle.allSatisfy { $0 < 0x80 }
   }
 
-  func isContained(in text: String) -> Bool {
-    var text = text
-    return text.withUTF8 { bytes in
-      if isASCII, !bytes.contains(where: { $0 >= 0x80 }) { return isContained(inASCII: bytes) }
-      let folded = CaseFolding.fold(bytes)
-      return folded.withUnsafeBufferPointer { Self.find(needle, in: $0) { $0 } }
-    }
-  }
-
-  private func isContained(inASCII bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-    Self.find(needle, in: bytes) { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }
-  }
-
-  private static func find(
-    _ needle: [UInt8], in bytes: UnsafeBufferPointer<UInt8>, fold: (UInt8) -> UInt8
-  ) -> Bool {
-    guard let first = needle.first else { return true }
-    guard bytes.count >= needle.count else { return false }
-    return needle.withUnsafeBufferPointer { needle in
-      for start in 0...(bytes.count - needle.count) where fold(bytes[start]) == first {
-        var index = 1
-        while index < needle.count, fold(bytes[start + index]) == needle[index] { index += 1 }
-        if index == needle.count { return true }
+  /// Whether a folded text lies within a text of any case.
+  static func find(_ needle: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer) -> Bool {
+    guard text.contains(where: { $0 >= 0x80 }) else {
+      return withUnsafeTemporaryAllocation(byteCount: text.count, alignment: 1) { folded in
+        for index in text.indices { folded[index] = CaseFolding.fold(ascii: text[index]) }
+        return isContained(needle, in: UnsafeRawBufferPointer(folded))
       }
-      return false
     }
+    let folded = CaseFolding.fold(text.bindMemory(to: UInt8.self))
+    return folded.withUnsafeBytes { isContained(needle, in: $0) }
+  }
+
+  private static func isContained(_ needle: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer) -> Bool {
+    guard let wanted = needle.baseAddress, let first = needle.first else { return true }
+    guard let base = text.baseAddress, needle.count <= text.count else { return false }
+    for start in 0...(text.count - needle.count) where text[start] == first {
+      if memcmp(base + start, wanted, needle.count) == 0 { return true }
+    }
+    return false
   }
 }

@@ -101,7 +101,7 @@ struct ConditionCompiler {
       scalars.append(.date(start))
       return nil
     }
-    if !scalars.isEmpty { tests.append(.oneOf(ScalarSet(scalars))) }
+    if !scalars.isEmpty { tests.append(.oneOf(scalars)) }
     let predicates = tests.map { Predicate.test(FieldTest(field: field, test: $0)) }
     return predicates.count == 1 ? predicates[0] : .any(predicates)
   }

@@ -7,18 +7,23 @@ public struct OrdersQuery: Sendable {
   private let matching: CompiledRule.Node?
   /// Over a document of one field, `value`, which is missing when the measure has no value.
   private let comparison: Predicate
+  /// The same two for documents in memory.
+  private let counts: RuleProgram?
+  private let compares: RuleProgram
 
   init(measure: OrdersCondition.Measure, matching: CompiledRule.Node?, comparison: Predicate) {
     self.measure = measure
     self.matching = matching
     self.comparison = comparison
+    counts = matching.map { RuleProgram($0, .order) }
+    compares = RuleProgram(comparison, .measure)
   }
 
   /// Over the collection of orders: those that count.
   public var filter: BSONDocument { matching?.filter { _ in [:] } ?? [:] }
 
   /// "Fewer than 3 orders" finds who never bought.
-  var holdsWithoutOrders: Bool { comparison.matches(Self.document(value(of: []))) }
+  var holdsWithoutOrders: Bool { compares.matches(Self.document(value(of: []))) }
 
   var pipeline: [BSONDocument] {
     let value: BSONValue =
@@ -36,11 +41,11 @@ public struct OrdersQuery: Sendable {
     ]
   }
 
-  func holds(for orders: [BSONDocument]) -> Bool { comparison.matches(Self.document(value(of: orders))) }
+  func holds(for orders: [BSONDocument]) -> Bool { compares.matches(Self.document(value(of: orders))) }
 
   /// The measure of one lead's orders; nil when it has no value.
   func value(of orders: [BSONDocument]) -> BSONValue? {
-    let counted = orders.filter { matching?.matches($0) { _ in false } ?? true }
+    let counted = counts.map { rule in orders.filter { rule.matches($0) } } ?? orders
     switch measure {
     case .count: return .int64(Int64(counted.count))
     case .sum: return .double(Self.sum(counted))

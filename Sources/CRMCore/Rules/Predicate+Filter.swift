@@ -69,8 +69,8 @@ extension ValueTest {
       return ["$nor": [.document(empty), [path: ["$size": 0]]]]
     case .equals(let value):
       return [path: ["$eq": value.bson]]
-    case .oneOf(let set):
-      return [path: ["$in": .array(set.values.map(\.bson))]]
+    case .oneOf(let values):
+      return [path: ["$in": .array(values.map(\.bson))]]
     case .within(let bounds):
       guard field.mayBeArray, bounds.lower != nil, bounds.upper != nil else { return [path: bounds.bson] }
       // Without `$elemMatch`, [10, 50] would lie between 20 and 40; with it alone, 30 would not.

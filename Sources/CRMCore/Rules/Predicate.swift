@@ -1,5 +1,5 @@
-/// A condition with its dates resolved: what translator and evaluator both read, so that neither gives a rule a meaning
-/// of its own.
+/// A condition with its dates resolved: what translator and evaluator are both made from, so that neither gives a rule a
+/// meaning of its own.
 ///
 /// Tests are positive and false for missing fields; every negative operator is the complement of one.
 indirect enum Predicate: Sendable {
@@ -21,7 +21,8 @@ enum ValueTest: Sendable {
   /// Exists, and is neither "" nor an empty array or object.
   case notEmpty
   case equals(Scalar)
-  case oneOf(ScalarSet)
+  /// Equals one of them.
+  case oneOf([Scalar])
   /// At least one end. Only values of the ends' own type have an order.
   case within(Bounds)
   case contains(FoldedText)
@@ -38,27 +39,6 @@ enum Scalar: Hashable, Sendable {
   case text(RuleText)
   /// Milliseconds since the epoch.
   case date(Int64)
-}
-
-/// Scalars of one `IN`.
-struct ScalarSet: Sendable {
-  /// In the order in which they were written.
-  let values: [Scalar]
-  private let members: Set<Scalar>
-
-  init(_ values: [Scalar]) {
-    self.values = values
-    members = Set(values.map(\.canonical))
-  }
-
-  func contains(_ value: Scalar) -> Bool { members.contains(value.canonical) }
-}
-
-extension Scalar {
-  /// Equal numbers become equal scalars.
-  fileprivate var canonical: Scalar {
-    if case .number(let number) = self { .number(number.canonical) } else { self }
-  }
 }
 
 /// The ends of a range.

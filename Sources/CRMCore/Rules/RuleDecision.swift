@@ -63,7 +63,7 @@ extension CompiledRule.Node {
       let (result, deciders) = node.decide(lead, answers)
       return (!result, deciders)
     case .condition(let leaf, let predicate):
-      let result = predicate.matches(lead)
+      let result = RuleProgram(predicate, .lead).matches(lead)
       return (result, [leaf.decider(result, leaf.actual(in: lead))])
     case .behaviour(let leaf, let index):
       return (answers[index].holds, [leaf.decider(answers[index].holds, answers[index].actual)])

@@ -4,11 +4,18 @@ import BSON
 /// number of leads.
 public struct RuleEvaluator: Sendable {
   private let rule: CompiledRule
+  private let program: RuleProgram
 
-  fileprivate init(_ rule: CompiledRule) { self.rule = rule }
+  fileprivate init(_ rule: CompiledRule) {
+    self.rule = rule
+    program = RuleProgram(rule.root, .lead)
+  }
 
-  /// Whether a lead's document fulfils the rule.
-  public func matches(_ lead: BSONDocument) -> Bool { rule.root.matches(lead) { _ in false } }
+  /// Whether a lead's document fulfils the rule. Of the document, only what the rule asks for is decoded.
+  public func matches(_ lead: BSONDocument) -> Bool { program.matches(lead) }
+
+  /// Whether a lead fulfils the rule, when several rules are put to the same lead.
+  public func matches(_ lead: borrowing DecodedLead) -> Bool { program.matches(lead.fields) }
 
   /// Whether a lead's document fulfils the rule, with the conditions that decided.
   public func decide(_ lead: BSONDocument) -> RuleDecision { rule.decide(lead) { _ in [] } }
@@ -30,19 +37,5 @@ extension CompiledRule {
     let answers = try behaviours.map { $0.answer(for: try documents($0)) }
     let (matches, deciders) = root.decide(lead, answers)
     return RuleDecision(matches: matches, decidedBy: deciders)
-  }
-}
-
-extension CompiledRule.Node {
-  /// - Parameter behaviour: the answer to a behaviour query, by its index.
-  func matches(_ document: BSONDocument, _ behaviour: (Int) -> Bool) -> Bool {
-    switch self {
-    case .all(let nodes): nodes.allSatisfy { $0.matches(document, behaviour) }
-    case .any(let nodes): nodes.contains { $0.matches(document, behaviour) }
-    case .not(let node): !node.matches(document, behaviour)
-    case .condition(_, let predicate): predicate.matches(document)
-    case .behaviour(_, let index): behaviour(index)
-    case .segment(_, let node): node.matches(document, behaviour)
-    }
   }
 }

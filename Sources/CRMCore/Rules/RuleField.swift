@@ -22,14 +22,20 @@ public struct RuleField: Hashable, Sendable {
   public let kind: Kind
   /// The keys from the document's root.
   let path: [String]
+  /// The number of the first of these keys.
+  let slot: Int
   /// An array of objects at the root of the path; a condition holds when one of the objects fulfils it.
   let isWithinArray: Bool
 
-  private init(_ name: String, _ kind: Kind, storedAs stored: String? = nil, isWithinArray: Bool = false) {
+  private init(
+    _ name: String, _ kind: Kind, in layout: DocumentLayout = .lead, storedAs stored: String? = nil,
+    isWithinArray: Bool = false
+  ) {
     self.name = name
     self.kind = kind
     self.isWithinArray = isWithinArray
     path = (stored ?? name).split(separator: ".").map(String.init)
+    slot = layout.slot(of: path[0])
   }
 
   /// Arrays may stand here, and a range must hold for one element at both ends. The schema keeps them out of numbers and
@@ -55,10 +61,12 @@ public struct RuleField: Hashable, Sendable {
     return keys.count <= Metadata.deepestKey && keys.allSatisfy { Metadata.isKey($0) }
   }
 
-  static let orderedAt = RuleField("ordered_at", .date)
+  static let orderedAt = RuleField("ordered_at", .date, in: .order)
 
   /// What a lead's orders amount to, in a document of its own.
-  static func measure(_ measure: OrdersCondition.Measure) -> RuleField { RuleField("value", measure.kind) }
+  static func measure(_ measure: OrdersCondition.Measure) -> RuleField {
+    RuleField("value", measure.kind, in: .measure)
+  }
 
   private static func named(_ fields: [RuleField]) -> [String: RuleField] {
     Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0) })
@@ -72,10 +80,12 @@ public struct RuleField: Hashable, Sendable {
     ] + Channel.allCases.map { RuleField("opted_out.\($0.rawValue)", .date) })
 
   static let orderFields = named([
-    RuleField("order_no", .text), RuleField("currency", .text), orderedAt,
+    RuleField("order_no", .text, in: .order), RuleField("currency", .text, in: .order), orderedAt,
     // In the base currency.
-    RuleField("total", .number, storedAs: "amount"), RuleField("items.sku", .text, isWithinArray: true),
-    RuleField("items.quantity", .number, isWithinArray: true), RuleField("items.price", .number, isWithinArray: true),
+    RuleField("total", .number, in: .order, storedAs: "amount"),
+    RuleField("items.sku", .text, in: .order, isWithinArray: true),
+    RuleField("items.quantity", .number, in: .order, isWithinArray: true),
+    RuleField("items.price", .number, in: .order, isWithinArray: true),
   ])
 
   /// What may be named, for error messages.
