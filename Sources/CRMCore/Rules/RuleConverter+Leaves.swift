@@ -38,6 +38,10 @@ extension RuleConverter {
 
   private mutating func `operator`(_ json: JSONValue, _ path: String) -> (RuleOperator, isComplement: Bool)? {
     if let known = json.stringValue.flatMap({ Self.operators[$0] }) { return known }
+    if json == "matches" || json == "doesNotMatch" {
+      decoder.report(path, .notSupported, "\(json.shown) (a regular expression) is not supported")
+      return nil
+    }
     return decoder.operator(json, path).map { ($0, false) }
   }
 
@@ -90,7 +94,7 @@ extension RuleConverter {
     case .between:
       guard let ends = list(json, path) else { return nil }
       guard ends.count == 2, !ends.contains(where: { $0.isNull || $0 == "" }) else {
-        decoder.report(path, .invalidValue, "expected a low and a high end, got \(json.shown) of \(ends.count)")
+        decoder.report(path, .invalidValue, "expected a low and a high end, both filled in, got \(json.shown)")
         return nil
       }
       return .array(ends.map { scalar($0, path, on: field) })
@@ -149,11 +153,10 @@ extension RuleConverter {
 
   /// A text becomes a number where the field is one, and a wall clock time an instant where it is a date.
   private mutating func scalar(_ json: JSONValue, _ path: String, on field: RuleField) -> JSONValue {
+    if let integer = Self.bigInteger(json) { return integer }
     guard case .string(let text) = json, text.utf8.count <= RuleLimits.stringBytes else { return json }
     switch field.kind {
-    case .number:
-      guard let number = try? JSONValue.parse(text.trimmed), number.doubleValue != nil else { return json }
-      return number
+    case .number: return Self.number(text.trimmed) ?? json
     case .date:
       guard let instant = Self.localTime(text.trimmed, zone) else { return json }
       notes.append("\(path): \(json.shown) is read in the time zone \(zone.identifier)")
@@ -161,6 +164,44 @@ extension RuleConverter {
     case .text, .email, .phone, .tag, .metadata: return json
     }
   }
+
+  /// `{"$bigint": "9007199254740993"}`, as the editor exports integers that JavaScript keeps apart from numbers.
+  private static func bigInteger(_ json: JSONValue) -> JSONValue? {
+    guard case .object(let object) = json, object.count == 1, let digits = object["$bigint"]?.stringValue,
+      digits.utf8.allSatisfy({ $0 == UInt8(ascii: "-") || isDigit($0) })
+    else { return nil }
+    return Int64(digits).map { .int($0) }
+  }
+
+  /// A text that is wholly a number as HTML's number input writes it: `-3`, `.5`, `007`, `1e3`.
+  ///
+  /// https://html.spec.whatwg.org/multipage/common-microsyntaxes.html#valid-floating-point-number
+  private static func number(_ text: String) -> JSONValue? {
+    var rest = text.utf8[...]
+    func digits() -> Bool {
+      let digits = rest.prefix(while: isDigit)
+      rest = rest.dropFirst(digits.count)
+      return !digits.isEmpty
+    }
+    if rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
+    let hasWhole = digits()
+    if rest.isEmpty { return hasWhole ? Int64(text).map { .int($0) } : nil }
+    if rest.first == UInt8(ascii: ".") {
+      rest = rest.dropFirst()
+      guard digits() else { return nil }
+    } else if !hasWhole {
+      return nil
+    }
+    if let exponent = rest.first, exponent | 0x20 == UInt8(ascii: "e") {
+      rest = rest.dropFirst()
+      if let sign = rest.first, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") { rest = rest.dropFirst() }
+      guard digits() else { return nil }
+    }
+    guard rest.isEmpty, let value = Double(text), value.isFinite else { return nil }
+    return .double(value)
+  }
+
+  private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
   /// `2026-03-31T10:30`, as a date and time editor writes it: seconds may be missing, and the zone is.
   private static func localTime(_ text: String, _ zone: CalendarZone) -> Timestamp? {

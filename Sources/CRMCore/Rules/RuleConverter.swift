@@ -56,14 +56,16 @@ public struct RuleConverter {
     var kept = JSONObject()
     for (key, value) in object.entries {
       switch key {
-      // Of the editor's own use.
-      case "id", "path", "disabled": continue
+      // Of the editor's own use; `combinatorPreceding` only said where a new rule was to be put.
+      case "id", "path", "disabled", "combinatorPreceding": continue
       case "muted":
         if value == .bool(false) { continue }
         decoder.report("\(path).muted", .notSupported, "muted rules are not supported: remove the rule instead")
       case "match":
         decoder.report(
           "\(path).match", .notSupported, "match (conditions over the elements of a list) is not supported")
+      case "lhs":
+        decoder.report("\(path).lhs", .notSupported, "expressions over fields are not supported")
       default: kept.entries.append((key, value))
       }
     }
