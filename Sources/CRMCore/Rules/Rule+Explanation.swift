@@ -10,7 +10,7 @@ extension Rule {
       // "and" binds more closely than ", or" with its comma, and needs no parentheses within.
       let hasAnd = children.contains { if case .and(let inner) = $0 { inner.count > 1 } else { false } }
       return children.map { $0.part(isAndClear: hasAnd) }.joined(separator: hasAnd ? ", or " : " or ")
-    case .not(let child): return "it is not true that (\(child.explanation()))"
+    case .not(let child): return "it is not true that (\(child.explanation()))\(child.whenMissing)"
     case .condition(let condition): return condition.explanation
     case .orders(let orders): return orders.explanation
     case .campaign(let campaign): return campaign.explanation
@@ -26,14 +26,35 @@ extension Rule {
     case .not, .condition, .orders, .campaign, .segment: explanation()
     }
   }
+
+  /// What a negation of this says of missing values, which fulfil it unless something within says otherwise.
+  private var whenMissing: String {
+    guard isSilentAboutMissing else { return "" }
+    return switch self {
+    case .and, .or, .not: #" (a missing value fulfils only what says "also when missing")"#
+    case .condition, .campaign, .segment: " (also when missing)"
+    case .orders: " (also when there is none)"
+    }
+  }
+
+  /// Something in it fails for a missing value and does not say so.
+  private var isSilentAboutMissing: Bool {
+    switch self {
+    case .and(let children), .or(let children): children.contains(where: \.isSilentAboutMissing)
+    case .not(let child): child.isSilentAboutMissing
+    case .condition(let condition): condition.isSilentAboutMissing
+    case .orders(let orders): orders.isSilentAboutMissing
+    case .campaign, .segment: false
+    }
+  }
 }
 
 extension RuleCondition {
   fileprivate var explanation: String {
     switch (self.operator, value) {
-    case (.equal, .null): "\(field.title) is missing"
-    case (.notEqual, .null): "\(field.title) is present"
-    case (.exists, .bool(let flag)): "\(field.title) is \(flag ? "present" : "missing")"
+    case (.equal, .null): presence(false)
+    case (.notEqual, .null): presence(true)
+    case (.exists, .bool(let flag)): presence(flag)
     case (.isEmpty, .bool(true)): "\(field.title) is blank (missing or empty)"
     case (.isEmpty, .bool(false)): "\(field.title) is filled in (neither missing nor empty)"
     default:
@@ -44,6 +65,18 @@ extension RuleCondition {
       case .number: "\(numberPhrase)\(missing)"
       case .date: "\(field.dateSubject) \(self.operator.datePredicate(value))\(missing)"
       }
+    }
+  }
+
+  private func presence(_ isPresent: Bool) -> String {
+    field.optOut.map { "has \(isPresent ? "" : "not ")opted out of \($0)" }
+      ?? "\(field.title) is \(isPresent ? "present" : "missing")"
+  }
+
+  fileprivate var isSilentAboutMissing: Bool {
+    switch self.operator {
+    case .exists, .isEmpty, .notEqual, .notIn, .notContains, .hasNone: false
+    default: value != .null
     }
   }
 
@@ -103,8 +136,8 @@ extension RuleOperator {
     case .lessOrEqual: "is at most \(value.words)"
     case .isIn: "is one of \(value.words)"
     case .notIn: "is none of \(value.words)"
-    case .contains: "contains \(value.words) in any case"
-    case .notContains: "does not contain \(value.words) in any case"
+    case .contains: "contains \(value.words) (upper or lower case)"
+    case .notContains: "does not contain \(value.words) (upper or lower case)"
     case .startsWith: "starts with \(value.words)"
     case .endsWith: "ends with \(value.words)"
     case .between: "is \(value.words)"

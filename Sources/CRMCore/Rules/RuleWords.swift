@@ -17,9 +17,12 @@ extension RuleField {
     case "items.sku": "an item's SKU"
     case "items.quantity": "an item's quantity"
     case "items.price": "an item's price"
-    default: name.hasPrefix("opted_out.") ? "date of the opt-out of \(name.dropFirst(10))" : name
+    default: optOut.map { "date of the opt-out of \($0)" } ?? name
     }
   }
+
+  /// The channel of an opt-out's date.
+  var optOut: Substring? { name.hasPrefix("opted_out.") ? name.dropFirst("opted_out.".count) : nil }
 
   /// What the lead did, for amounts that read better so.
   var verb: (verb: String, unit: String)? {
@@ -36,7 +39,7 @@ extension RuleField {
     case "created_at": "was created"
     case "updated_at": "was last changed"
     case "ordered_at": "was ordered"
-    default: name.hasPrefix("opted_out.") ? "opted out of \(name.dropFirst(10))" : "\(name) is"
+    default: optOut.map { "opted out of \($0)" } ?? "\(name) is"
     }
   }
 }
@@ -78,6 +81,11 @@ extension RuleNumber {
 }
 
 extension OrdersCondition {
+  /// It fails without a matching order and does not say so.
+  var isSilentAboutMissing: Bool {
+    measure != .count && measure != .sum && self.operator != .notEqual && self.operator != .notIn
+  }
+
   var explanation: String {
     var orders = "orders"
     if let within { orders += " of the last \(within)" }
