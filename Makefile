@@ -1,12 +1,14 @@
 # MiniCRM: everything a developer types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help doctor build test lint format demo up down status bench docs examples clean
+.PHONY: help doctor build test lint format demo up down status bench bench-rules fuzz-rules \
+	fuzz-rules-json docs examples clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make demo LEADS=file.csv ORDERS=file.csv      your own customers;  KEEP=1 leaves the stack running"
 	@echo "  make up SEND_WORKERS=4 EXPANDERS=2 AGGREGATORS=2 INGEST_WORKERS=2 GATEWAYS=2      replicas"
+	@echo "  RULES_SEED=… make fuzz-rules      repeats a run"
 	@echo "  MONGODB_URI, KAFKA_BROKERS, KAFKA_HOME in the environment choose the servers"
 
 doctor: ## install what this machine lacks
@@ -39,6 +41,15 @@ status: ## what runs, and whether it is ready
 
 bench: ## measure end to end; ARGS='...' for the benchmark
 	@scripts/bench.sh $(ARGS)
+
+bench-rules: ## measure rules: evaluator, translator, counts; N leads in the database (1000000)
+	@scripts/bench.sh rules $(ARGS)
+
+fuzz-rules: ## random rules over random leads, evaluator against MongoDB: N cases (1000000)
+	@scripts/fuzz-rules.sh database $(or $(N),1000000)
+
+fuzz-rules-json: ## anything as rule, query and lead: SECONDS of it (600)
+	@scripts/fuzz-rules.sh json $(or $(SECONDS),600)
 
 docs: ## write docs/configuration.md and .env.example from the declared settings
 	@scripts/doctor.sh --quiet

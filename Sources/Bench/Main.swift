@@ -7,13 +7,22 @@ struct Bench {
     // A reader that goes away (`make bench | head`) must not end us before what was started is stopped.
     signal(SIGPIPE, SIG_IGN)
     let console = Console()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    let environment = ProcessInfo.processInfo.environment
     do {
-      guard let options = try Options(Array(CommandLine.arguments.dropFirst()), ProcessInfo.processInfo.environment)
-      else {
+      if arguments.first == "rules" {
+        guard let options = try RulesOptions(Array(arguments.dropFirst()), environment) else {
+          console.line(RulesOptions.usage)
+          exit(0)
+        }
+        try await RulesBenchmark(options: options, environment: environment, console: console).run()
+        exit(0)
+      }
+      guard let options = try Options(arguments, environment) else {
         console.line(Options.usage)
         exit(0)
       }
-      let stack = BenchStack(environment: ProcessInfo.processInfo.environment, console: console)
+      let stack = BenchStack(environment: environment, console: console)
       let isRight = try await Benchmark(options: options, stack: stack, console: console).run()
       exit(isRight ? 0 : 1)
     } catch is CancellationError {

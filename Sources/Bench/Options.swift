@@ -22,6 +22,8 @@ struct Options: Sendable {
     A stack of its own is started in $STACK_DIR/bench (.stack/bench) and stopped at the end. MONGODB_URI, KAFKA_BROKERS,
     KAFKA_HOME, replicas and every setting of the processes are taken from the environment, as by devstack.
     The exit code is 0 when every number adds up.
+
+    minicrm-bench rules --help tells how rules are measured.
     """
 
   /// - Returns: nil when help was asked for.

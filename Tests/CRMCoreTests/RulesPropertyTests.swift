@@ -130,9 +130,10 @@ extension RuleGenerator {
 
   private static let keys = [
     "op", "children", "type", "field", "operator", "value", "where", "rules", "combinator", "not", "$where", "\0", "",
+    "name", "tags", "visits", "metadata", "a", "list", "x",
   ]
 
-  private mutating func junk(depth: Int) -> JSONValue {
+  mutating func junk(depth: Int) -> JSONValue {
     switch below(depth > 0 ? 10 : 7) {
     case 0: nil
     case 1: .bool(chance(50))

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Random rules, as in the tests, but many more of them.
+#   scripts/fuzz-rules.sh database CASES    rules put to sets of leads, by a real MongoDB and by the evaluator
+#   scripts/fuzz-rules.sh json SECONDS      anything at all as rule, query and lead, in memory
+# RULES_SEED=… repeats a run: every run prints its seed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+die() {
+  echo "fuzz-rules: $*" >&2
+  exit 2
+}
+
+kind=${1:-}
+amount=${2:-}
+[[ $amount =~ ^[1-9][0-9]{0,8}$ ]] || die "expected a number, got '$amount'"
+case $kind in
+  database)
+    export RULES_CASES=$amount
+    test='^IntegrationTests\.RulesAgreement/theDatabaseFindsWhomTheEvaluatorAccepts'
+    ;;
+  json)
+    export RULES_JSON_SECONDS=$amount
+    test='^CRMCoreTests\.RulesJSONFuzz/'
+    ;;
+  *) die "expected database or json, got '$kind'" ;;
+esac
+
+scripts/doctor.sh --quiet
+MINICRM_MONGOD=$(scripts/mongod.sh)
+export MINICRM_MONGOD
+swift build --build-tests
+exec swift test --skip-build --filter "$test"
