@@ -167,7 +167,7 @@ final class TestStack: Sendable {
     }
   }
 
-  private func processID(_ name: String) throws -> pid_t {
+  func processID(_ name: String) throws -> pid_t {
     let table = try String(contentsOf: directory.appendingPathComponent("pids"), encoding: .utf8)
     for line in table.split(separator: "\n") {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
