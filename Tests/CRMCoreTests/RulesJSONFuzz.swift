@@ -103,7 +103,9 @@ private struct Fuzz {
     evaluations += 1
     if result { matches += 1 }
     expect(decision.matches == result, "a decision is the evaluation's")
-    expect(evaluator.matches(DecodedLead(lead)) == result, "a decoded lead is the same lead")
+    let leads = DecodedLeads([order, lead])
+    expect(evaluator.indices(in: leads).contains(1) == result, "a decoded lead is the same lead")
+    expect(evaluator.count(in: leads) == evaluator.indices(in: leads).count, "those that match are counted")
     expect((try? not.evaluator().matches(lead)) == !result, "NOT is the complement")
   }
 

@@ -14,8 +14,19 @@ public struct RuleEvaluator: Sendable {
   /// Whether a lead's document fulfils the rule. Of the document, only what the rule asks for is decoded.
   public func matches(_ lead: BSONDocument) -> Bool { program.matches(lead) }
 
-  /// Whether a lead fulfils the rule, when several rules are put to the same lead.
-  public func matches(_ lead: borrowing DecodedLead) -> Bool { program.matches(lead.fields) }
+  /// How many of the leads fulfil the rule.
+  public func count(in leads: DecodedLeads) -> Int {
+    var count = 0
+    program.forEachMatch(in: leads) { _ in count &+= 1 }
+    return count
+  }
+
+  /// Which of the leads fulfil the rule, by their places, in order.
+  public func indices(in leads: DecodedLeads) -> [Int] {
+    var indices: [Int] = []
+    program.forEachMatch(in: leads) { indices.append($0) }
+    return indices
+  }
 
   /// Whether a lead's document fulfils the rule, with the conditions that decided.
   public func decide(_ lead: BSONDocument) -> RuleDecision { rule.decide(lead) { _ in [] } }

@@ -20,26 +20,57 @@ struct RuleProgram: Sendable {
   /// The fields that the rule asks for.
   let keys: SlotKeys
 
-  func matches(_ document: BSONDocument) -> Bool { matches(DecodedFields(document, keys)) }
+  /// Decodes only what the rule asks for.
+  func matches(_ document: BSONDocument) -> Bool {
+    document.bytes.withUnsafeBytes { bytes in
+      var cells = SlotKeys.Cells(repeating: .missing)
+      keys.fill(&cells, from: bytes, at: 0..<bytes.count)
+      return withTester(of: bytes) { tester, steps in
+        cells.span.withUnsafeBufferPointer { Self.run(steps, $0, from: 0, tester) }
+      }
+    }
+  }
 
-  /// - Parameter fields: of a document of the rule's layout, decoded with at least the rule's own keys.
-  func matches(_ fields: borrowing DecodedFields) -> Bool {
-    fields.bytes.withUnsafeBytes { document in
-      text.withUnsafeBytes { text in
-        operands.withUnsafeBufferPointer { operands in
-          steps.withUnsafeBufferPointer { steps in
-            let tester = ValueTester(document: document, text: text, operands: operands)
-            // Jumps only lead forward.
-            var at: Int32 = 0
-            repeat {
-              let step = steps[Int(at)]
-              at = tester.passes(fields.cells[step.slot], step) ? step.onTrue : step.onFalse
-            } while at >= 0
-            return at == End.accept
+  /// Calls `body` with the index of each lead that fulfils the rule, which is of the layout of leads.
+  @inline(__always)
+  func forEachMatch(in leads: DecodedLeads, _ body: (Int) -> Void) {
+    leads.bytes.withUnsafeBytes { bytes in
+      leads.cells.withUnsafeBufferPointer { cells in
+        withTester(of: bytes) { tester, steps in
+          for index in 0..<(cells.count / DocumentLayout.slots) {
+            if Self.run(steps, cells, from: index &* DocumentLayout.slots, tester) { body(index) }
           }
         }
       }
     }
+  }
+
+  @inline(__always)
+  private func withTester<Result>(
+    of document: UnsafeRawBufferPointer, _ body: (ValueTester, UnsafeBufferPointer<RuleStep>) -> Result
+  ) -> Result {
+    text.withUnsafeBytes { text in
+      operands.withUnsafeBufferPointer { operands in
+        steps.withUnsafeBufferPointer { steps in
+          body(ValueTester(document: document, text: text, operands: operands), steps)
+        }
+      }
+    }
+  }
+
+  /// - Parameter start: of the document's cells.
+  @inline(__always)
+  private static func run(
+    _ steps: UnsafeBufferPointer<RuleStep>, _ cells: UnsafeBufferPointer<BSONCell>, from start: Int,
+    _ tester: ValueTester
+  ) -> Bool {
+    // Jumps only lead forward.
+    var at: Int32 = 0
+    repeat {
+      let step = steps[Int(at)]
+      at = tester.passes(cells[start &+ step.slot], step) ? step.onTrue : step.onFalse
+    } while at >= 0
+    return at == End.accept
   }
 }
 
