@@ -31,7 +31,8 @@ func system(_ name: String, pkgConfig: String, apt: String) -> Target {
 
 /// What every process is made of.
 let service: [Target.Dependency] = [
-  "BSON", "CivilTime", "CRMCore", "CRMMessaging", "CRMStore", "Crypto", "HTTP", "JSON", "Kafka", "Mongo", "Runtime",
+  "BSON", "CivilTime", "CRMCore", "CRMMessaging", "CRMStore", "Crypto", "HTTP", "JSON", "JWT", "Kafka", "Mongo",
+  "Runtime",
   "ServiceHost",
 ]
 
@@ -61,6 +62,7 @@ let package = Package(
     library("BSON"),
     library("CivilTime"),
     library("Crypto", ["CCrypto"]),
+    library("JWT", ["CivilTime", "Crypto", "JSON"]),
 
     // One wrapper each: the only importer of its C module; knows nothing of campaigns.
     library("Runtime", ["CivilTime", "JSON"]),
@@ -89,6 +91,7 @@ let package = Package(
     tests("JSONTests", ["JSON"]),
     tests("BSONTests", ["BSON"]),
     tests("CryptoTests", ["Crypto"]),
+    tests("JWTTests", ["CivilTime", "Crypto", "JSON", "JWT"]),
     tests("RuntimeTests", ["CivilTime", "JSON", "Runtime"]),
     tests("KafkaTests", ["Kafka", "Runtime"]),
     tests("MongoTests", ["BSON", "Mongo", "Runtime"]),
@@ -98,7 +101,7 @@ let package = Package(
     tests("CRMMessagingTests", ["BSON", "CivilTime", "CRMCore", "CRMMessaging", "JSON", "Kafka", "Runtime"]),
     tests(
       "IntegrationTests",
-      service),
+      ["APIGateway"] + service),
     tests("APIGatewayTests", ["APIGateway"] + service),
     tests("SendWorkerTests", ["CRMCore", "Crypto", "HTTP", "Runtime", "SendWorker"]),
     tests("DevStackTests", ["DevStack", "JSON"]),

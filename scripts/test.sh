@@ -28,7 +28,7 @@ run() { # NAME ARGUMENTS…
     END { exit !ran }' || failed+=("$name")
 }
 
-run "units" --filter '^(APIGateway|BSON|CRMCore|CRMMessaging|CivilTime|Crypto|DevStack|JSON|Runtime)Tests\.'
+run "units" --filter '^(APIGateway|BSON|CRMCore|CRMMessaging|CivilTime|Crypto|DevStack|JSON|JWT|Runtime)Tests\.'
 for wrapper in Kafka Mongo HTTP; do run "$wrapper" --filter "^${wrapper}Tests\\."; done
 run "integration" --filter '^IntegrationTests\.'
 run "end to end" --no-parallel --filter '^EndToEndTests\.'

@@ -12,6 +12,7 @@ struct Gateway: Sendable {
   let producer: KafkaProducer
   let log: Logger
   let clock: any WallClock
+  let access: AccessControl
   /// Verifies delivery receipts.
   let webhook: StandardWebhook
   /// ISO 4217 code in which money is summed.
@@ -25,6 +26,10 @@ struct Gateway: Sendable {
     producer = context.kafka.producer
     log = context.log
     clock = context.clock
+    access = AccessControl(
+      try AccessSettings(context.settings), store: context.store, clock: context.clock, health: context.health,
+      limiter: RateLimiter(perMinute: context.settings[CRMSettings.apiRate]),
+      localCaller: LocalCaller(origins: Set(context.settings[CRMSettings.corsOrigins])))
     webhook = try StandardWebhook(secrets: context.settings[CRMSettings.webhookSecrets])
     baseCurrency = context.settings[CRMSettings.baseCurrency]
     previewTimeoutMS = context.settings[CRMSettings.previewTimeout]
@@ -43,7 +48,8 @@ struct Gateway: Sendable {
       + SegmentHandlers(gateway: self).routes + CampaignHandlers(gateway: self).routes
       + CampaignRunHandlers(gateway: self).routes + AudienceHandlers(gateway: self).routes
       + DeadLetterHandlers(gateway: self).routes + ReceiptHandlers(gateway: self).routes
-      + StatusHandlers(gateway: self).routes
+      + StatusHandlers(gateway: self).routes + AuthHandlers(gateway: self).routes
+      + APIKeyHandlers(gateway: self).routes + AuditHandlers(gateway: self).routes
   }
 
   /// The router with the API and the operations routes of every process. All its own answers are problems.
@@ -53,14 +59,22 @@ struct Gateway: Sendable {
     let idempotency = IdempotencyGate(
       store: store, timeToLive: .seconds(context.settings[CRMSettings.idempotencyTTL]),
       lease: .seconds(2 * context.settings[CRMSettings.handlerTimeout]), log: log)
-    RouteRunner(log: log, health: context.health, idempotency: idempotency).register(routes, in: &router)
+    RouteRunner(log: log, health: context.health, access: access, idempotency: idempotency, audit: audit)
+      .register(routes, in: &router)
     return router
+  }
+
+  private var audit: AuditLog {
+    let days = context.settings[CRMSettings.auditRetention]
+    return AuditLog(
+      store: store, clock: clock, keptFor: days == 0 ? nil : .seconds(days * 86_400), log: log,
+      incomplete: context.instruments.auditIncomplete)
   }
 
   /// The middleware around a router.
   func responder(_ router: HTTPRouter) -> GatewayResponder {
     GatewayResponder(
       router: router, crossOrigin: CrossOriginPolicy(origins: context.settings[CRMSettings.corsOrigins]),
-      instruments: context.instruments, log: log)
+      limits: AddressLimits(context.settings), instruments: context.instruments, log: log)
   }
 }

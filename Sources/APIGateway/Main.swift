@@ -4,7 +4,7 @@ import ServiceHost
 enum APIGateway {
   static func main() async {
     await ServiceMain.run(
-      .apiGateway,
+      .apiGateway, check: AccessSettings.problems,
       server: { server, settings in
         server.handlerDeadline = .seconds(settings[CRMSettings.handlerTimeout])
         server.defaultBodyLimit = Route.ordinaryLimit

@@ -1,4 +1,5 @@
 import BSON
+import CRMCore
 import Mongo
 
 /// What a collection demands of its documents, and what it can be searched by. Declared here and nowhere else.
@@ -144,8 +145,40 @@ extension Store {
         IndexModel(keys: ["topic": 1, "failed_at": -1], name: "topic_newest"),
       ]),
     CollectionSchema(name: Collections.users, validator: object(required: [], [:]), indexes: []),
-    CollectionSchema(name: Collections.apiKeys, validator: object(required: [], [:]), indexes: []),
-    CollectionSchema(name: Collections.auditLog, validator: object(required: [], [:]), indexes: []),
+    CollectionSchema(
+      name: Collections.apiKeys,
+      validator: object(
+        required: ["name", "prefix", "digest", "role", "created_by", "created_at"],
+        [
+          "name": ["bsonType": "string"], "prefix": ["bsonType": "string"], "digest": ["bsonType": "binData"],
+          "role": ["enum": .array(Role.allCases.map { .string($0.rawValue) })], "scopes": ["bsonType": "array"],
+          "created_at": ["bsonType": "date"], "expires_at": ["bsonType": "date"], "revoked_at": ["bsonType": "date"],
+          "last_used_at": ["bsonType": "date"],
+        ]),
+      indexes: [
+        IndexModel(keys: ["prefix": 1], name: "prefix_unique", unique: true),
+        IndexModel(keys: ["role": 1], name: "role"),
+      ]),
+    CollectionSchema(
+      name: Collections.revokedTokens,
+      validator: object(required: ["expires_at"], ["expires_at": ["bsonType": "date"]]),
+      indexes: [IndexModel(keys: ["expires_at": 1], name: "expiry", expireAfterSeconds: 0)]),
+    CollectionSchema(
+      name: Collections.auditLog,
+      validator: object(
+        required: ["at", "actor", "action", "outcome"],
+        [
+          "at": ["bsonType": "date"], "actor": ["bsonType": "string"], "action": ["bsonType": "string"],
+          "outcome": ["enum": .array(AuditOutcome.allCases.map { .string($0.rawValue) })],
+          "before": ["bsonType": "object"], "after": ["bsonType": "object"],
+        ]),
+      indexes: [
+        IndexModel(keys: ["at": -1, "_id": -1], name: "newest"),
+        IndexModel(keys: ["actor": 1, "at": -1], name: "actor_newest"),
+        IndexModel(keys: ["action": 1, "at": -1], name: "action_newest"),
+        IndexModel(keys: ["resource": 1, "resource_id": 1, "at": -1], name: "resource_newest"),
+        IndexModel(keys: ["expires_at": 1], name: "expiry", expireAfterSeconds: 0),
+      ]),
     CollectionSchema(
       name: Collections.idempotencyKeys, validator: object(required: ["fingerprint", "expires_at"], [:]),
       indexes: [IndexModel(keys: ["expires_at": 1], name: "expiry", expireAfterSeconds: 0)]),

@@ -37,6 +37,7 @@ public enum Collections {
   public static let apiKeys = "api_keys"
   public static let auditLog = "audit_log"
   public static let idempotencyKeys = "idempotency_keys"
+  public static let revokedTokens = "revoked_tokens"
   public static let leases = "leases"
   public static let rateLimits = "rate_limits"
 }

@@ -194,7 +194,13 @@ struct Stack: Sendable {
   private func serviceSettings(
     mongo: MongoServer, brokers: String, vendorURL: String, gatewayURL: String
   ) throws -> [String: String] {
-    [
+    // Everything here is this machine's own: nobody need say who he is as long as nobody else can call.
+    let authMode = setting("AUTH_MODE") ?? "off"
+    return [
+      "AUTH_MODE": authMode,
+      "HOST": setting("HOST") ?? (authMode == "off" ? "127.0.0.1" : "0.0.0.0"),
+      "API_RATE_PER_MINUTE": setting("API_RATE_PER_MINUTE") ?? "0",
+      "API_RATE_PER_ADDRESS": setting("API_RATE_PER_ADDRESS") ?? "0",
       "MONGODB_URI": mongo.uri,
       "MONGODB_DB_NAME": setting("MONGODB_DB_NAME") ?? Self.defaultDatabase,
       "KAFKA_BROKERS": brokers,

@@ -37,6 +37,8 @@ public struct SettingsError: Error, CustomStringConvertible {
   /// `KEY: what is wrong`, in the order of declaration.
   public let problems: [String]
 
+  public init(problems: [String]) { self.problems = problems }
+
   public var description: String { problems.joined(separator: "; ") }
 }
 
@@ -192,8 +194,11 @@ public struct Settings: Sendable {
 
   /// Reads every declared key; an empty value counts as not set.
   ///
+  /// - Parameter check: finds what is wrong between settings, of those that are good one by one (`usable`).
   /// - Throws: `SettingsError` with all problems at once.
-  public mutating func load(from environment: [String: String]) throws(SettingsError) {
+  public mutating func load(
+    from environment: [String: String], check: (Settings) -> [String] = { _ in [] }
+  ) throws(SettingsError) {
     var problems: [String] = []
     for check in checks {
       switch check.read(environment[check.declaration.key]) {
@@ -202,8 +207,12 @@ public struct Settings: Sendable {
         problems.append("\(check.declaration.key): \(check.declaration.isSecret ? "not usable: " : "")\(error)")
       }
     }
+    problems += check(self)
     guard problems.isEmpty else { throw SettingsError(problems: problems) }
   }
+
+  /// The value of a setting if it could be read; for checks, which run although others could not.
+  public func usable<Value>(_ setting: Setting<Value>) -> Value? { values[setting.key] as? Value }
 
   /// The value of a declared and loaded setting.
   public subscript<Value>(setting: Setting<Value>) -> Value {

@@ -74,6 +74,51 @@ public enum CRMSettings {
     "DLQ_REPLAY_PER_MINUTE", default: 6000, in: 1...1_000_000,
     "Dead letters replayed a minute at most, over all clients and replicas.")
 
+  // MARK: Access to the gateway
+
+  public static let authMode = Setting.text(
+    "AUTH_MODE", default: "required", oneOf: ["required", "off"],
+    "Whether callers need an API key or a token; off only where HOST is a loopback address.")
+  public static let jwtSecrets = Setting.list(
+    "JWT_SECRET", default: "", isSecret: true,
+    "Secrets of tokens made here (HS256), of at least 32 bytes each, comma-separated; the first one signs. Required "
+      + "unless AUTH_MODE is off."
+  ) { $0.utf8.count >= 32 ? nil : "each secret has at least 32 bytes" }
+  public static let jwtIssuer = Setting.text("JWT_ISSUER", default: "minicrm", "Issuer (`iss`) of tokens made here.")
+  public static let jwtAudience = Setting.text(
+    "JWT_AUDIENCE", default: "minicrm", "Audience (`aud`) that every token must name.")
+  public static let jwtLifetime = Setting.int(
+    "JWT_LIFETIME_S", default: 900, in: 60...86_400, "Seconds that a token made here lives at most.")
+  public static let jwtLeeway = Setting.int(
+    "JWT_LEEWAY_S", default: 30, in: 0...300, "Seconds that the clock of a token's issuer may be off.")
+  public static let jwtPublicKey = Setting.text(
+    "JWT_PUBLIC_KEY", default: "",
+    "Public key in PEM, RSA (RS256) or P-256 (ES256), of another issuer whose tokens are accepted.")
+  public static let jwtPublicKeyFile = Setting.text(
+    "JWT_PUBLIC_KEY_FILE", default: "", "File with such a key, instead of JWT_PUBLIC_KEY.")
+  public static let jwtPublicKeyIssuer = Setting.text(
+    "JWT_PUBLIC_KEY_ISSUER", default: "", "Issuer (`iss`) that the public key speaks for; required beside it.")
+  public static let bootstrapAdminKey = Setting.secret(
+    "BOOTSTRAP_ADMIN_KEY", default: "", minimumLength: 32,
+    "Key that can make the first API key, and nothing else; refused once there is a key that can make keys.")
+  public static let authCache = Setting.int(
+    "AUTH_CACHE_S", default: 5, in: 0...60,
+    "Seconds for which the database's word on a credential is believed: a revocation takes that long at most.")
+  public static let apiRate = Setting.int(
+    "API_RATE_PER_MINUTE", default: 6000, in: 0...10_000_000,
+    "Requests a minute of one credential, counted by each gateway; 0: no limit.")
+  public static let addressRate = Setting.int(
+    "API_RATE_PER_ADDRESS", default: 12_000, in: 0...10_000_000,
+    "Requests a minute from one address, counted by each gateway; 0: no limit.")
+  public static let webhookRate = Setting.int(
+    "WEBHOOK_RATE_PER_ADDRESS", default: 0, in: 0...10_000_000,
+    "Requests with receipts a minute from one address, counted by each gateway; 0: no limit.")
+  public static let trustedProxies = Setting.list(
+    "TRUSTED_PROXIES", default: "",
+    "Addresses and ranges (10.0.0.0/8) of proxies whose X-Forwarded-For says who the client is.")
+  public static let auditRetention = Setting.int(
+    "AUDIT_RETENTION_DAYS", default: 365, in: 0...36_500, "Days for which the audit log is kept; 0: for ever.")
+
   // MARK: Expander
 
   public static let chunkSize = Setting.int(

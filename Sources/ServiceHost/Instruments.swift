@@ -14,6 +14,7 @@ public struct Instruments: Sendable {
   public let receiptAnomalies: MetricFamily<Counter>
   public let swept: MetricFamily<Counter>
   public let dependencyUp: MetricFamily<Gauge>
+  public let auditIncomplete: Counter
 
   private let process: String
 
@@ -43,6 +44,9 @@ public struct Instruments: Sendable {
       "minicrm_swept_total", help: "Lost work that a sweep found and took up again.", labels: ["kind"])
     dependencyUp = registry.gauge(
       "minicrm_dependency_up", help: "1 when a dependency answered its last check.", labels: ["dependency"])
+    auditIncomplete = registry.counter(
+      "minicrm_audit_incomplete_total", help: "Entries of the audit log whose outcome could not be added."
+    ).labels()
     ProcessUsage.register(in: registry)
   }
 

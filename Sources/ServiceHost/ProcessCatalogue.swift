@@ -12,6 +12,22 @@ extension ProcessDefinition {
     settings.declare(CRMSettings.baseCurrency)
     settings.declare(CRMSettings.previewTimeout)
     settings.declare(CRMSettings.replayRate)
+    settings.declare(CRMSettings.authMode)
+    settings.declare(CRMSettings.jwtSecrets)
+    settings.declare(CRMSettings.jwtIssuer)
+    settings.declare(CRMSettings.jwtAudience)
+    settings.declare(CRMSettings.jwtLifetime)
+    settings.declare(CRMSettings.jwtLeeway)
+    settings.declare(CRMSettings.jwtPublicKey)
+    settings.declare(CRMSettings.jwtPublicKeyFile)
+    settings.declare(CRMSettings.jwtPublicKeyIssuer)
+    settings.declare(CRMSettings.bootstrapAdminKey)
+    settings.declare(CRMSettings.authCache)
+    settings.declare(CRMSettings.apiRate)
+    settings.declare(CRMSettings.addressRate)
+    settings.declare(CRMSettings.webhookRate)
+    settings.declare(CRMSettings.trustedProxies)
+    settings.declare(CRMSettings.auditRetention)
   }
 
   public static let jobExpander = ProcessDefinition(

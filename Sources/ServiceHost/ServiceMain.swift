@@ -15,16 +15,17 @@ public enum ServiceMain {
   /// the process's own services in order; on SIGTERM or SIGINT stops them in reverse.
   ///
   /// - Parameters:
+  ///   - check: finds what is wrong between settings that are good one by one: `KEY: what is wrong`.
   ///   - configure: changes the settings of the process's one HTTP server.
   ///   - surface: what that server answers; the operations routes unless given.
   ///   - services: the parts of the process, dependencies first. Called once MongoDB and Kafka have been prepared.
   public static func run(
-    _ definition: ProcessDefinition,
+    _ definition: ProcessDefinition, check: @Sendable (Settings) -> [String] = { _ in [] },
     server configure: @Sendable (inout HTTPServer.Configuration, Settings) -> Void = { _, _ in },
     surface: @Sendable (ServiceContext) throws -> HTTPSurface = HTTPSurface.operationsOnly,
     services: @escaping @Sendable (ServiceContext) async throws -> [any Service]
   ) async -> Never {
-    let settings = settingsOrExit(definition)
+    let settings = settingsOrExit(definition, check)
     do {
       let context = try ServiceContext(definition: definition, settings: settings)
       var configuration = HTTPServer.Configuration()
@@ -51,7 +52,9 @@ public enum ServiceMain {
     }
   }
 
-  private static func settingsOrExit(_ definition: ProcessDefinition) -> Settings {
+  private static func settingsOrExit(
+    _ definition: ProcessDefinition, _ check: (Settings) -> [String]
+  ) -> Settings {
     var settings = definition.settings()
     let arguments = CommandLine.arguments.dropFirst()
     if arguments.contains("--help") || arguments.contains("-h") {
@@ -81,7 +84,7 @@ public enum ServiceMain {
       exit(usageExit)
     }
     do throws(SettingsError) {
-      try settings.load(from: ProcessInfo.processInfo.environment)
+      try settings.load(from: ProcessInfo.processInfo.environment, check: check)
     } catch {
       let lines = error.problems.map { "  \($0)\n" }.joined()
       write("\(definition.name): these settings cannot be used (see --help):\n\(lines)", to: 2)

@@ -8,6 +8,8 @@ struct DescribedOperation: Sendable {
   let name: String
   let operation: Operation
   let isIdempotent: Bool
+  /// Nobody asks who the caller is, or another thing than a credential tells.
+  let isOpen: Bool
   let problems: [(status: Int, kinds: [Problem.Kind])]
 
   init(_ route: Route) {
@@ -16,6 +18,7 @@ struct DescribedOperation: Sendable {
     name = route.name
     operation = route.operation
     isIdempotent = route.isIdempotent
+    isOpen = route.access == .open || route.access == .webhook
     problems = route.problems
   }
 
@@ -26,6 +29,7 @@ struct DescribedOperation: Sendable {
     self.name = name
     self.operation = operation
     isIdempotent = false
+    isOpen = true
     self.problems = Problem.Kind.byStatus(problems)
   }
 

@@ -24,6 +24,10 @@ struct OpenAPIDocument: Sendable {
       "paths": .object(paths),
       "components": [
         "schemas": .object(JSONObject(schemas.sorted { $0.key < $1.key })),
+        "securitySchemes": [
+          "bearer": ["type": "http", "scheme": "bearer", "description": "An API key or a token"],
+          "apiKey": ["type": "apiKey", "in": "header", "name": .string(Credential.apiKeyHeader)],
+        ],
         "responses": .object(problemResponses), "parameters": .object(OpenAPIDocument.parameters),
         "headers": [
           "X-Request-Id": [
@@ -72,6 +76,7 @@ struct OpenAPIDocument: Sendable {
       "summary": .string(operation.summary),
     ]
     if !operation.details.isEmpty { object["description"] = .string(operation.details) }
+    object["security"] = described.isOpen ? [] : [["bearer": []], ["apiKey": []]]
     object["parameters"] = .array(parameters(of: described))
     if let body = operation.body {
       object["requestBody"] = [
@@ -175,6 +180,9 @@ struct OpenAPIDocument: Sendable {
     let isTemporary = kinds.allSatisfy { $0.status == 503 || $0.status == 429 }
     if isTemporary || kinds.contains(.requestInProgress) {
       headers["Retry-After"] = describe(.init("Retry-After", .count, "Seconds", required: isTemporary))
+    }
+    if kinds.contains(.unauthenticated) || kinds.contains(.forbidden) {
+      headers["WWW-Authenticate"] = describe(.init("WWW-Authenticate", .string, "RFC 6750"))
     }
     return [
       "description": .string(kinds.map { "\($0.title)." }.joined(separator: " ")), "headers": .object(headers),

@@ -11,6 +11,13 @@ extension Route {
     if case .none = body {} else { kinds.append(.unsupportedMediaType) }
     if isIdempotent { kinds += [.idempotencyMismatch, .requestInProgress] }
     if !needs.isEmpty { kinds.append(.dependencyUnavailable) }
+    kinds.append(.tooManyRequests)
+    switch access {
+    case .open: break
+    case .webhook: kinds.append(.invalidSignature)
+    // The database knows the credentials.
+    case .authenticated, .scope: kinds += [.unauthenticated, .forbidden, .dependencyUnavailable]
+    }
     return kinds
   }
 }

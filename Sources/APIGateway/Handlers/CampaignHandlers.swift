@@ -60,7 +60,7 @@ struct CampaignHandlers: Sendable {
   /// Makes a campaign and, with `send`, launches it.
   @Sendable private func create(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()
-    let input = try CampaignInput.decode(try request.json()).get()
+    let input = try CampaignInput.decode(try request.json(), author: request.author).get()
     let now = gateway.clock.now()
     // A repetition under an idempotency key may come when the time that was good has passed.
     if let at = input.scheduleAt, at <= now, !request.isRetry {

@@ -12,6 +12,7 @@ import Synchronization
 struct ReceiptHandlers: Sendable {
   /// Receipts in one request at most.
   static let batchLimit = 1000
+  static let receiptPath = "/api/v1/delivery/receipt"
 
   private let gateway: Gateway
   private let tally = Tally()
@@ -27,7 +28,7 @@ struct ReceiptHandlers: Sendable {
   var routes: [Route] {
     [
       Route(
-        .post, "/api/v1/delivery/receipt", "receiveReceipts", operation: .receiveReceipts, access: .webhook,
+        .post, ReceiptHandlers.receiptPath, "receiveReceipts", operation: .receiveReceipts, access: .webhook,
         effect: .nothing,
         body: .json(limit: Route.ordinaryLimit), needs: [.kafka],
         receive),

@@ -58,7 +58,9 @@ struct SegmentHandlers: Sendable {
     let now = gateway.clock.now()
     let segment = try await gateway.store.createSegment(
       Segment(
-        id: request.effectID, name: input.name, ownerUserID: input.ownerUserID, rule: rule.rule.json(),
+        id: request.effectID, name: input.name,
+        ownerUserID: input.ownerUserID ?? (request.caller.isIdentified ? request.caller.id : nil),
+        rule: rule.rule.json(),
         timezone: rule.zone.identifier, createdAt: now, updatedAt: now))
     return .created(segment, at: "/api/v1/segments/\(segment.id.hex)")
   }

@@ -12,6 +12,8 @@ struct APIRequest: Sendable {
   let http: HTTPRequest
   let trace: TraceContext
   let log: Logger
+  /// Who makes it.
+  var caller = Principal.anonymous
   /// The id of what this request creates. Under an idempotency key it is the same for every attempt.
   var effectID = ObjectID()
   /// An earlier attempt under the same idempotency key may have had its effect already.
@@ -22,6 +24,9 @@ struct APIRequest: Sendable {
     trace = http.headers["traceparent"].flatMap { TraceContext(traceparent: $0) }?.child() ?? TraceContext()
     self.log = log
   }
+
+  /// Whom to name as the maker of something when the request does not; nil when nobody is known.
+  var author: String? { caller.kind == .anonymous ? nil : caller.name }
 
   /// The id of a run that this request launches.
   var runID: UUIDBytes { UUIDBytes(v5: effectID.hex, namespace: APIRequest.runNamespace) }

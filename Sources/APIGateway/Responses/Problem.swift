@@ -9,6 +9,8 @@ struct Problem: Error, Sendable {
     case malformedRequest = "malformed-request"
     case validationFailed = "validation-failed"
     case invalidSignature = "invalid-signature"
+    case unauthenticated
+    case forbidden
     case notFound = "not-found"
     case methodNotAllowed = "method-not-allowed"
     case requestTimeout = "request-timeout"
@@ -31,7 +33,8 @@ struct Problem: Error, Sendable {
     var status: Int {
       switch self {
       case .malformedRequest, .validationFailed: 400
-      case .invalidSignature: 401
+      case .invalidSignature, .unauthenticated: 401
+      case .forbidden: 403
       case .notFound: 404
       case .methodNotAllowed: 405
       case .requestTimeout: 408
@@ -52,6 +55,8 @@ struct Problem: Error, Sendable {
       case .malformedRequest: "The request cannot be read"
       case .validationFailed: "The request has invalid fields"
       case .invalidSignature: "The signature is not valid"
+      case .unauthenticated: "Nobody knows who this is"
+      case .forbidden: "This may not be done"
       case .notFound: "There is no such thing"
       case .methodNotAllowed: "The method is not allowed here"
       case .requestTimeout: "The request did not arrive in time"
@@ -82,6 +87,8 @@ struct Problem: Error, Sendable {
   var errors: [FieldError] = []
   /// Seconds after which to try again.
   var retryAfter: Int?
+  /// Headers of the response, beyond those of every problem.
+  var headers = HTTPHeaders()
   /// Members beyond those of every problem: `current_status`, `runId`.
   var members: [(name: String, value: JSONValue)] = []
 
@@ -120,6 +127,7 @@ struct Problem: Error, Sendable {
     writer.endObject()
     var response = HTTPResponse(status: kind.status, contentType: "application/problem+json", writer.bytes)
     if let retryAfter { response.headers.add("Retry-After", String(retryAfter)) }
+    for (name, value) in headers { response.headers.add(name, value) }
     return response
   }
 }

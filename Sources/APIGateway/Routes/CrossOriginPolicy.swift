@@ -7,9 +7,10 @@ struct CrossOriginPolicy: Sendable {
 
   private static let methods = "GET, POST, PUT, PATCH, DELETE"
   private static let requestHeaders =
-    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id, traceparent"
+    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-Id, traceparent"
   private static let responseHeaders =
-    "Idempotency-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+    "Idempotency-Replayed, Location, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, RateLimit-Reset, "
+    + "Retry-After, WWW-Authenticate, X-Request-Id"
   /// Seconds for which a browser may remember a permission.
   private static let maxAge = "600"
 

@@ -9,13 +9,25 @@ import ServiceHost
 struct GatewayResponder: HTTPResponder {
   let router: HTTPRouter
   let crossOrigin: CrossOriginPolicy
+  let limits: AddressLimits
   let instruments: Instruments
   let log: Logger
 
   func respond(to request: HTTPRequest) async -> HTTPResponse {
-    var response = crossOrigin.preflight(request)
-    if response == nil { response = await router.respond(to: request) }
-    var answer = response ?? Problem.unforeseen.response(to: request)
+    var request = request
+    request.remoteAddress = limits.address.of(request)
+    var answer: HTTPResponse
+    if let preflight = crossOrigin.preflight(request) {
+      answer = preflight
+    } else {
+      let rate = limits.take(request)
+      if let rate, rate.retryAfter != nil {
+        answer = Problem.tooManyRequests(rate, of: "this address").response(to: request)
+      } else {
+        answer = await router.respond(to: request)
+        rate?.tell(&answer.headers)
+      }
+    }
     crossOrigin.permit(&answer, for: request)
     GatewayResponder.protect(&answer)
     record(request, answer)
@@ -39,14 +51,15 @@ struct GatewayResponder: HTTPResponder {
     let method = request.routePattern == nil ? "other" : request.method.rawValue
     instruments.httpRequests.labels(method, route, String(response.status)).add()
     instruments.httpSeconds.labels(route).observe(duration)
-    guard log.level <= .debug else { return }
-    log.debug(
-      "request",
-      [
-        LogKey.requestID: .string(request.id), "method": .string(request.method.rawValue),
-        "path": .string(request.path), "status": .int(Int64(response.status)), "remote": .string(request.remoteAddress),
-        LogKey.traceparent: request.headers["traceparent"].map { .string($0) } ?? .null,
-        LogKey.durationMS: .double(duration.inSeconds * 1000),
-      ])
+    // Who is turned away is worth a line: somebody may be trying doors.
+    let isTurnedAway = [401, 403, 429].contains(response.status)
+    guard log.level <= (isTurnedAway ? .info : .debug) else { return }
+    let fields: KeyValuePairs<String, JSONValue> = [
+      LogKey.requestID: .string(request.id), "method": .string(request.method.rawValue),
+      "path": .string(request.path), "status": .int(Int64(response.status)), "remote": .string(request.remoteAddress),
+      LogKey.traceparent: request.headers["traceparent"].map { .string($0) } ?? .null,
+      LogKey.durationMS: .double(duration.inSeconds * 1000),
+    ]
+    if isTurnedAway { log.info("turned away", fields) } else { log.debug("request", fields) }
   }
 }

@@ -23,12 +23,14 @@ struct IdempotencyGate: Sendable {
   let lease: Duration
   let log: Logger
 
-  func run(_ key: String, _ route: Route, _ request: APIRequest) async throws -> HTTPResponse {
+  func run(_ key: String, _ request: APIRequest, _ handler: Route.Handler) async throws -> HTTPResponse {
     guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
       throw ValidationError(
         field: IdempotencyGate.header, code: "invalid_key", message: "must be 1 to 255 visible ASCII characters")
     }
-    let scoped = "\(route.method) \(request.http.path) \(key)"
+    // A key is its caller's own: nobody gets an answer that was given to somebody else.
+    let caller = hexString(SHA256.digest(Array(request.caller.id.utf8)).prefix(16))
+    let scoped = "\(request.http.method) \(request.http.path) \(caller) \(key)"
     let fingerprint = IdempotencyGate.fingerprint(request.http)
     let deadline = ContinuousClock.now + IdempotencyGate.patience
     let backoff = Backoff(base: .milliseconds(20), cap: .milliseconds(200))
@@ -38,7 +40,7 @@ struct IdempotencyGate: Sendable {
         scoped, fingerprint: fingerprint, lease: lease, timeToLive: timeToLive)
       {
       case .execute(let reservation):
-        return await execute(reservation, route, request)
+        return await execute(reservation, request, handler)
       case .replay(let response):
         return IdempotencyGate.replay(response)
       case .mismatch:
@@ -56,15 +58,15 @@ struct IdempotencyGate: Sendable {
     }
   }
 
-  private func execute(_ reservation: IdempotencyReservation, _ route: Route, _ request: APIRequest) async
-    -> HTTPResponse
-  {
+  private func execute(
+    _ reservation: IdempotencyReservation, _ request: APIRequest, _ handler: Route.Handler
+  ) async -> HTTPResponse {
     var request = request
     request.effectID = reservation.effectID
     request.isRetry = reservation.isRetry
     let response: HTTPResponse
     do {
-      response = try await route.handler(request)
+      response = try await handler(request)
     } catch {
       response = RouteRunner.problem(error, request).response(to: request.http)
     }

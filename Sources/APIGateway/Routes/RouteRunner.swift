@@ -4,11 +4,14 @@ import JSON
 import Runtime
 import ServiceHost
 
-/// Runs routes: gives a request its trace and its idempotency, and turns what a handler throws into a problem.
+/// Runs routes: finds out who asks and whether they may, gives a request its trace, its idempotency and its entry in the
+/// audit log, and turns what a handler throws into a problem.
 struct RouteRunner: Sendable {
   let log: Logger
   let health: HealthBoard
+  let access: AccessControl
   let idempotency: IdempotencyGate
+  let audit: AuditLog
 
   func register(_ routes: [Route], in router: inout HTTPRouter) {
     for route in routes {
@@ -19,16 +22,29 @@ struct RouteRunner: Sendable {
   }
 
   private func run(_ route: Route, _ request: HTTPRequest) async -> HTTPResponse {
-    let request = APIRequest(request, log: log)
+    var request = APIRequest(request, log: log)
+    var rate: RateDecision?
+    var response: HTTPResponse
     do {
-      try checkDependencies(of: route)
-      if route.isIdempotent, let key = request.http.headers[IdempotencyGate.header] {
-        return try await idempotency.run(key, route, request)
-      }
-      return try await route.handler(request)
+      let admission = try await access.admit(request.http, to: route.access)
+      request.caller = admission.caller
+      rate = admission.rate
+      response = try await carryOut(route, request)
     } catch {
-      return RouteRunner.problem(error, request).response(to: request.http)
+      response = RouteRunner.problem(error, request).response(to: request.http)
     }
+    rate?.tell(&response.headers)
+    return response
+  }
+
+  private func carryOut(_ route: Route, _ request: APIRequest) async throws -> HTTPResponse {
+    try checkDependencies(of: route)
+    // A repetition that is answered from memory has no effect: the entry belongs to the request that had it.
+    let handler: Route.Handler = { try await audit.record(route, $0, route.handler) }
+    if route.isIdempotent, let key = request.http.headers[IdempotencyGate.header] {
+      return try await idempotency.run(key, request, handler)
+    }
+    return try await handler(request)
   }
 
   /// Without this, every request would wait for as long as a driver looks for a server, and hold a thread meanwhile.

@@ -58,6 +58,7 @@ struct BenchStack: Sendable {
     var environment = environment
     environment["STACK_DIR"] = directory.path
     environment["RATE_LIMIT_PER_MINUTE"] = "0"
+    environment["AUTH_MODE"] = "off"
     environment["MONGODB_DB_NAME"] = ownDatabase
     for name in ["VENDOR_SIMULATOR_URL", "RECEIPT_URL", "LEDGER_PATH"] { environment[name] = nil }
     return environment

@@ -53,7 +53,7 @@ extension Schema {
     closedObject([
       .required("name", text(1...200)), .required("segment_id", objectID),
       .required("message_template", messageTemplate), .required("channel", channel),
-      .required("created_by", text(1...200)),
+      .optional("created_by", text(1...200).described("Whoever makes the request, unless given")),
       .optional("schedule_at", timestamp.described("Makes the campaign SCHEDULED; not beside `send: true`")),
       .optional("send", boolean.described("Launch it at once").defaulting(to: false)),
       .optional("delivery_policy", deliveryPolicy),

@@ -40,6 +40,7 @@ extension Schema {
       .optional("instance", string.described("The request's path")),
       .optional("request_id", string.described("As in `X-Request-Id`")),
       .optional("errors", array(of: fieldError).described("Every bad field, where fields are bad")),
+      .optional("required_scope", choice(of: Scope.self).described("What the credential is not good for")),
       .optional("current_status", string.described("Of the document that a conflict is about")),
       .optional("runId", uuid.described("Of the campaign's run that a conflict is about")),
     ]))

@@ -1,0 +1,307 @@
+import BSON
+import CRMCore
+import CRMMessaging
+import CRMStore
+import Foundation
+import HTTP
+import JSON
+import Testing
+
+@testable import APIGateway
+
+/// Input that means to do more than it may.
+@Suite struct HostileInputTests {
+  private static let operators: [JSONValue] = [
+    ["$gt": ""], ["$ne": nil], ["$regex": ".*"], ["$where": "1"], ["$in": [""]], ["$exists": true],
+  ]
+
+  private func seed(_ harness: GatewayHarness, as key: String, _ lead: JSONValue) async throws -> String {
+    let made = try await harness.request(.post, "/api/v1/leads", lead, as: key)
+    try #require(made.status == 201, "\(made.text)")
+    return try #require(made.data["_id"]?.stringValue)
+  }
+
+  // MARK: Operators of the database
+
+  @Test func operatorsInBodiesAreWrongTypes() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.admin)
+      for value in Self.operators {
+        let bodies: [(path: String, body: JSONValue, field: String)] = [
+          ("/api/v1/leads", ["name": value, "emails": ["a@x.com"]], "name"),
+          ("/api/v1/leads", ["name": "A", "emails": [value]], "emails[0]"),
+          (
+            "/api/v1/orders",
+            [
+              "order_no": value, "email": "a@x.com", "total": 1, "currency": "USD",
+              "ordered_at": "2026-01-01T00:00:00Z",
+            ], "order_no"
+          ),
+          (
+            "/api/v1/segments",
+            ["name": value, "rule_ast": ["type": "condition", "field": "visits", "operator": ">", "value": 1]], "name"
+          ),
+          (
+            "/api/v1/segments/preview",
+            ["rule_ast": ["type": "condition", "field": "visits", "operator": ">", "value": value]], "rule_ast.value"
+          ),
+          (
+            "/api/v1/campaigns",
+            ["name": "A", "segment_id": value, "message_template": "x", "channel": "sms", "created_by": "x"],
+            "segment_id"
+          ),
+          ("/api/v1/api-keys", ["name": "A", "role": value], "role"),
+          ("/api/auth/token", ["scopes": value], "scopes"),
+        ]
+        for (path, body, field) in bodies {
+          let answer = try await harness.request(.post, path, body, as: key)
+          #expect(answer.status == 400, "\(path) \(body): \(answer.text)")
+          #expect(answer.fields.contains(field), "\(path) \(body): \(answer.text)")
+        }
+      }
+    }
+  }
+
+  @Test func operatorsInQueriesAreTextOrUnknown() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.admin)
+      _ = try await seed(harness, as: key, ["name": "Ann", "emails": ["ann@x.com"], "tags": ["vip"]])
+      for target in ["/api/v1/leads?search[$ne]=x", "/api/v1/leads?tag[$gt]=", "/api/v1/campaigns?status[$ne]=DRAFT"] {
+        #expect(try await harness.request(.get, target, as: key).status == 400, "\(target)")
+      }
+      for target in [
+        "/api/v1/leads?search=%7B%22%24gt%22%3A%22%22%7D", "/api/v1/leads?search=.*", "/api/v1/leads?search=%24ne",
+        "/api/v1/leads?tag=%7B%22%24ne%22%3Anull%7D", "/api/v1/leads?search=%28%5Ba-z%5D%2B%29%2B%24",
+      ] {
+        let answer = try await harness.request(.get, target, as: key)
+        #expect(answer.status == 200 && answer.data.arrayValue?.isEmpty == true, "\(target): \(answer.text)")
+      }
+      for id in ["%7B%22%24ne%22%3A1%7D", "%24where", "..%2F..%2Fadmin", "0123456789abcdef0123456%00"] {
+        let answer = try await harness.request(.get, "/api/v1/leads/\(id)", as: key)
+        #expect(answer.status == 400 || answer.status == 404, "\(id): \(answer.text)")
+      }
+    }
+  }
+
+  @Test func operatorsInMetadataStayData() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.admin)
+      let answer = try await harness.request(
+        .post, "/api/v1/leads", ["name": "A", "emails": ["a@x.com"], "metadata": ["$where": "sleep(1000)", "a.b": 1]],
+        as: key)
+      #expect(answer.status == 400, "\(answer.text)")
+      #expect(answer.fields.allSatisfy { $0.hasPrefix("metadata") } && !answer.fields.isEmpty)
+    }
+  }
+
+  // MARK: Mass assignment
+
+  @Test func nobodySetsWhatIsNotHisToSet() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.admin)
+      let id = "0123456789abcdef01234567"
+      let segment = try await harness.request(
+        .post, "/api/v1/segments",
+        ["name": "S", "rule_ast": ["type": "condition", "field": "visits", "operator": ">", "value": 1]], as: key)
+      let segmentID = try #require(segment.data["_id"])
+      let attempts: [(path: String, body: JSONObject, extra: [String])] = [
+        (
+          "/api/v1/leads", ["name": "A", "emails": ["a@x.com"]],
+          ["_id", "created_at", "updated_at", "role", "__proto__", "owner", "version"]
+        ),
+        (
+          "/api/v1/orders",
+          ["order_no": "1", "email": "a@x.com", "total": 1, "currency": "USD", "ordered_at": "2026-01-01T00:00:00Z"],
+          ["_id", "amount", "created_at", "applied"]
+        ),
+        (
+          "/api/v1/segments",
+          ["name": "S", "rule_ast": ["type": "condition", "field": "visits", "operator": ">", "value": 1]],
+          ["_id", "preview_count", "previewed_at", "created_at", "used_at"]
+        ),
+        (
+          "/api/v1/campaigns",
+          ["name": "C", "segment_id": segmentID, "message_template": "x", "channel": "sms", "created_by": "x"],
+          ["_id", "status", "stats", "current_run", "created_at", "failure", "epoch"]
+        ),
+        (
+          "/api/v1/api-keys", ["name": "K", "role": "viewer"],
+          ["_id", "key", "digest", "prefix", "created_by", "created_at", "revoked_at", "last_used_at"]
+        ),
+        ("/api/auth/token", [:], ["role", "sub", "exp", "scope", "admin"]),
+      ]
+      for (path, body, extra) in attempts {
+        var body = body
+        for name in extra { body[name] = .string(id) }
+        let answer = try await harness.request(.post, path, .object(body), as: key)
+        #expect(answer.status == 400, "\(path): \(answer.text)")
+        #expect(answer.fields == Set(extra), "\(path): \(answer.text)")
+      }
+    }
+  }
+
+  @Test func aChangeCannotSetThemEither() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.admin)
+      let rule: JSONValue = ["type": "condition", "field": "visits", "operator": ">", "value": 1]
+      let segment = try await harness.request(.post, "/api/v1/segments", ["name": "S", "rule_ast": rule], as: key)
+      let campaign = try await harness.request(
+        .post, "/api/v1/campaigns",
+        [
+          "name": "C", "segment_id": segment.data["_id"] ?? .null, "message_template": "x", "channel": "sms",
+          "created_by": "x",
+        ], as: key)
+      let answer = try await harness.request(
+        .put, "/api/v1/campaigns/\(campaign.data["_id"]?.stringValue ?? "")",
+        ["status": "COMPLETED", "stats": ["sent": 9], "created_by": "me", "_id": "x", "current_run": "y"], as: key)
+      #expect(answer.status == 400)
+      #expect(answer.fields == ["status", "stats", "created_by", "_id", "current_run"])
+    }
+  }
+
+  @Test func makersAreWhoMadeThem() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.marketer, name: "Ana")
+      let rule: JSONValue = ["type": "condition", "field": "visits", "operator": ">", "value": 1]
+      let segment = try await harness.request(.post, "/api/v1/segments", ["name": "S", "rule_ast": rule], as: key)
+      #expect(segment.data["owner_user_id"]?.stringValue?.hasPrefix("key:") == true, "\(segment.text)")
+      let campaign = try await harness.request(
+        .post, "/api/v1/campaigns",
+        ["name": "C", "segment_id": segment.data["_id"] ?? .null, "message_template": "x", "channel": "sms"], as: key)
+      #expect(campaign.data["created_by"]?.stringValue == "Ana", "\(campaign.text)")
+    }
+  }
+
+  // MARK: Templates
+
+  @Test func whatALeadIsCalledIsNeverReadAsTemplate() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.admin)
+      let hostile = "{{ metadata.secret }}{% if name %}x{% endif %}${7*7}<%= 7 %>"
+      _ = try await seed(
+        harness, as: key,
+        [
+          "name": .string(hostile), "emails": ["t@x.com"], "phones": ["+14155550123"], "tags": ["t"],
+          "metadata": ["secret": "hidden"],
+        ])
+      let segment = try await harness.request(
+        .post, "/api/v1/segments",
+        ["name": "S", "rule_ast": ["type": "condition", "field": "tags", "operator": "HAS_ANY", "value": ["t"]]],
+        as: key)
+      let campaign = try await harness.request(
+        .post, "/api/v1/campaigns",
+        [
+          "name": "C", "segment_id": segment.data["_id"] ?? .null, "message_template": "Hi {{ name }}!",
+          "channel": "sms",
+        ], as: key)
+      let preview = try await harness.request(
+        .post, "/api/v1/campaigns/\(campaign.data["_id"]?.stringValue ?? "")/preview", as: key)
+      #expect(preview.data[0]?["message"]?.stringValue == "Hi \(hostile)!", "\(preview.text)")
+    }
+  }
+
+  @Test(arguments: [
+    "{{ constructor }}", "{{ name.constructor }}", "{% include 'x' %}", "{% assign a = 1 %}", "{{ 7 | times: 7 }}",
+    "{% for i in (1..1000000000) %}{% endfor %}", "{{ metadata['x'] }}", "{{ _id }}", "{{ opted_out }}", "{{{{",
+    "{% raw %}",
+  ])
+  func templatesThatReachFurtherDoNotParse(template: String) async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.admin)
+      let answer = try await harness.request(
+        .post, "/api/v1/campaigns",
+        [
+          "name": "C", "segment_id": "0123456789abcdef01234567", "message_template": .string(template),
+          "channel": "sms",
+        ], as: key)
+      #expect(answer.status == 400 && answer.fields == ["message_template"], "\(template): \(answer.text)")
+    }
+  }
+
+  // MARK: Webhooks
+
+  private func receipt(
+    _ harness: GatewayHarness, secret: String = GatewayHarness.webhookSecret, id: String = "msg_1", age: Int64 = 0,
+    change: (inout HTTPHeaders) -> Void = { _ in }, as credential: String? = nil
+  ) async throws -> GatewayHarness.Answer {
+    let body: JSONValue = [
+      "send_id": "11111111-2222-5333-8444-555555555555", "vendor": "v", "vendor_message_id": "m",
+      "status": "DELIVERED", "timestamp": "2026-01-02T03:04:05Z",
+    ]
+    let seconds = Int64(Date().timeIntervalSince1970) - age
+    let signature = try StandardWebhook(secrets: [secret]).sign(id: id, timestamp: seconds, body: body.encoded())
+    var headers: HTTPHeaders = [
+      "webhook-id": id, "webhook-timestamp": String(seconds), "webhook-signature": signature,
+    ]
+    change(&headers)
+    return try await harness.request(.post, "/api/v1/delivery/receipt", body, as: credential, headers: headers)
+  }
+
+  @Test func aWebhookIsJudgedByItsSignatureAlone() async throws {
+    try await GatewayHarness.with { harness in
+      #expect(try await receipt(harness).status == 202, "no credential needed")
+      #expect(try await receipt(harness, as: "nonsense").status == 202, "and none looked at")
+      let admin = try await harness.key(.admin)
+      let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+      let refused = [
+        try await receipt(harness, secret: other, as: admin), try await receipt(harness, age: 301),
+        try await receipt(harness, age: -301), try await receipt(harness, change: { $0["webhook-id"] = "msg_2" }),
+        try await receipt(harness, change: { $0["webhook-timestamp"] = "9999999999999999999" }),
+        try await receipt(harness, change: { $0["webhook-signature"] = nil }),
+        try await receipt(harness, change: { $0["webhook-signature"] = "v1," }),
+        try await receipt(harness, change: { $0["webhook-signature"] = "v0,AAAA v2,AAAA" }),
+        try await harness.request(.post, "/api/v1/delivery/receipt", [:], as: admin),
+      ]
+      for answer in refused { #expect(answer.status == 401 && answer.problem == "invalid-signature", "\(answer.text)") }
+    }
+  }
+
+  // MARK: Idempotency keys of others
+
+  @Test func nobodyGetsAnAnswerThatWasGivenToSomebodyElse() async throws {
+    try await GatewayHarness.with { harness in
+      let (one, two) = (try await harness.key(.marketer), try await harness.key(.marketer))
+      let body: JSONValue = ["name": "A", "emails": ["a@x.com"]]
+      let headers: HTTPHeaders = ["Idempotency-Key": "k-1"]
+      let first = try await harness.request(.post, "/api/v1/leads", body, as: one, headers: headers)
+      #expect(first.status == 201)
+      let again = try await harness.request(.post, "/api/v1/leads", body, as: one, headers: headers)
+      #expect(again.headers["Idempotency-Replayed"] == "true")
+      let other = try await harness.request(.post, "/api/v1/leads", body, as: two, headers: headers)
+      #expect(other.status == 409 && other.headers["Idempotency-Replayed"] == nil, "\(other.text)")
+    }
+  }
+
+  // MARK: Limits
+
+  @Test func aCredentialAndAnAddressHaveTheirLimits() async throws {
+    try await GatewayHarness.with(["API_RATE_PER_MINUTE": "3", "API_RATE_PER_ADDRESS": "10"]) { harness in
+      let (one, two) = (try await harness.key(.viewer), try await harness.key(.viewer))
+      for left in [2, 1, 0] {
+        let answer = try await harness.request(.get, "/api/auth/me", as: one)
+        #expect(answer.status == 200 && answer.headers["RateLimit-Limit"] == "3")
+        #expect(answer.headers["RateLimit-Remaining"] == String(left))
+      }
+      let refused = try await harness.request(.get, "/api/auth/me", as: one)
+      #expect(refused.status == 429 && refused.problem == "too-many-requests", "\(refused.text)")
+      let wait = refused.headers["Retry-After"].flatMap { Int($0) }
+      #expect(wait.map { (1...20).contains($0) } == true && refused.headers["RateLimit-Remaining"] == "0")
+      #expect(try await harness.request(.get, "/api/auth/me", as: two).status == 200, "another key is not concerned")
+
+      for _ in 0..<5 { #expect(try await harness.request(.get, "/api/auth/me", as: nil).status == 401) }
+      let flooded = try await harness.request(.get, "/api/auth/me", as: two)
+      #expect(flooded.status == 429 && flooded.headers["RateLimit-Limit"] == "10", "guesses count for the address")
+      #expect(try await harness.request(.get, "/api/auth/me", as: two, from: "192.0.2.77").status == 200)
+      #expect(try await receipt(harness).status == 202, "webhooks have a limit of their own")
+    }
+  }
+
+  @Test func webhooksCanBeLimitedToo() async throws {
+    try await GatewayHarness.with(["WEBHOOK_RATE_PER_ADDRESS": "2"]) { harness in
+      var statuses: [Int] = []
+      for _ in 0..<3 { statuses.append(try await receipt(harness).status) }
+      #expect(statuses == [202, 202, 429])
+      #expect(try await harness.request(.get, "/api/auth/me", as: try await harness.key(.viewer)).status == 200)
+    }
+  }
+}
