@@ -24,8 +24,9 @@ extension ConsumerLoop {
     let code = withPartitionList(partitions) { rd_kafka_assign(client, $0) }
     if code != RD_KAFKA_RESP_ERR_NO_ERROR { core.context.report(KafkaError(code: code)) }
     core.context.log(.info, "ASSIGN", "assigned \(partitions.count) partitions")
-    // New partitions start unpaused, whatever state intake is in.
-    if paused { applyPause(to: partitions) }
+    // The client remembers a pause beyond the assignment in which it was asked for: a partition that was given back while
+    // intake stood still, and comes again when it goes on, would never be read. So each is told, paused or not.
+    applyPause(to: partitions)
   }
 
   private func revoke(_ partitions: [TopicPartition]) {

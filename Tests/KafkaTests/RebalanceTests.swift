@@ -38,6 +38,31 @@ extension ConformanceTests {
   }
 
   @Test(arguments: TestBroker.Kind.available)
+  func partitionsThatWereGivenBackWhileIntakeStoodStillAreReadAfterwards(_ kind: TestBroker.Kind) async throws {
+    let broker = try TestBroker.of(kind)
+    let topic = try await broker.makeTopic(partitions: 2)
+    let producer = try makeProducer(broker.servers)
+    try await producer.deliver(numbered(topic, 0..<200, partitions: 2))
+    let group = "group-\(UUID().uuidString)"
+    let small: (inout KafkaConsumerConfiguration) -> Void = {
+      $0.highWater = 10
+      $0.drainTimeout = .milliseconds(100)
+    }
+    let first = try makeConsumer(broker.servers, group: group, topics: [topic], small)
+    _ = try await first.read(10)
+    try await eventually("the first consumer is full and has paused") { first.statistics.paused }
+    let second = try makeConsumer(broker.servers, group: group, topics: [topic], small)
+    try await eventually("both own one") { first.assignment.count == 1 && second.assignment.count == 1 }
+
+    let again = try await first.read(10)
+    #expect(again.map(\.offset) == Array(0..<10))
+    #expect(try await second.read(10).map(\.offset) == Array(0..<10))
+    await second.close(drain: .zero)
+    await first.close(drain: .zero)
+    await producer.close()
+  }
+
+  @Test(arguments: TestBroker.Kind.available)
   func completionsFromAnEarlierAssignmentDoNotMoveTheWatermark(_ kind: TestBroker.Kind) async throws {
     let broker = try TestBroker.of(kind)
     let topic = try await broker.makeTopic(partitions: 2)
