@@ -1,7 +1,7 @@
 # MiniCRM: everything a developer types. `make` alone lists it.
 .DEFAULT_GOAL := help
 .PHONY: help doctor build test lint format demo up down status bench bench-rules fuzz-rules \
-	fuzz-rules-json docs examples clean
+	fuzz-rules-json chaos chaos-selftest docs examples clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,13 @@ fuzz-rules: ## random rules over random leads, evaluator against MongoDB: N case
 
 fuzz-rules-json: ## anything as rule, query and lead: SECONDS of it (600)
 	@scripts/fuzz-rules.sh json $(or $(SECONDS),600)
+
+chaos: ## kill everything, lose nobody; SEED=… ROUNDS=… SCENARIO=… (docs/chaos.md); ARGS='...' for the harness
+	@scripts/chaos.sh --results chaos/results $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(foreach scenario,$(SCENARIO),--scenario $(scenario)) $(ARGS)
+
+chaos-selftest: ## the chaos harness itself: it must find each of five seeded faults
+	@scripts/chaos.sh --selftest $(if $(SEED),--seed $(SEED))
 
 docs: ## write docs/configuration.md and .env.example from the declared settings
 	@scripts/doctor.sh --quiet

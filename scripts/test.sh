@@ -33,6 +33,23 @@ for wrapper in Kafka Mongo HTTP; do run "$wrapper" --filter "^${wrapper}Tests\\.
 run "integration" --filter '^IntegrationTests\.'
 run "end to end" --no-parallel --filter '^EndToEndTests\.'
 
+chaos() { # NAME ARGUMENTS…
+  local name=$1
+  shift
+  echo "== $name"
+  STACK_DIR=$(mktemp -d)
+  export STACK_DIR
+  if "$(swift build --show-bin-path)/devstack" chaos "$@"; then
+    rm -rf "$STACK_DIR"
+  else
+    failed+=("$name")
+    echo "what it left is in $STACK_DIR"
+  fi
+  unset STACK_DIR
+}
+chaos "chaos selftest" --selftest --seed 1
+chaos "chaos" --seed 1 --rounds 1 --storm 25
+
 if ((${#failed[@]})); then
   echo "failed: ${failed[*]}" >&2
   exit 1

@@ -6,6 +6,7 @@ enum Command: Equatable {
   case demo(leads: String, orders: String)
   case broker(addressFile: String)
   case settings(SettingsCommand)
+  case chaos(ChaosOptions)
   case help
   case version
 
@@ -18,6 +19,7 @@ enum Command: Equatable {
       demo --leads FILE --orders FILE  import two CSV files, run a campaign, say what came of it, stop
       broker --address-file FILE       the embedded broker alone (`up` starts it)
       settings markdown|env            every setting of every process, as a page or as an environment file
+      chaos [--list | --selftest] …    kill a stack of its own in every way and judge what it did (docs/chaos.md)
 
     From the environment:
       STACK_DIR          where everything is written (.stack; a demo: the directory demo in it)
@@ -40,6 +42,10 @@ enum Command: Equatable {
     }
     if name == "settings" {
       self = .settings(try Command.settings(rest))
+      return
+    }
+    if name == "chaos" {
+      self = .chaos(try ChaosOptions(rest))
       return
     }
     var options: [String: String] = [:]

@@ -34,6 +34,10 @@ struct DevStack {
     case .status: return try await StatusCommand(stack: stack(root)).run()
     case .broker(let addressFile):
       try await EmbeddedBrokerProcess.run(addressFile: URL(fileURLWithPath: addressFile))
+    case .chaos(let options):
+      return try await ChaosCommand(
+        options, directory: StackDirectory(path: "\(root)/chaos"), environment: environment, terminal: terminal
+      ).run()
     case .demo(let leads, let orders):
       let demo = try DemoCommand(
         directory: StackDirectory(path: "\(root)/demo"), environment: environment, leads: leads, orders: orders,

@@ -61,6 +61,7 @@
       case .skipExpandedChunk: "skip-expanded-chunk"
       case .statisticsOutsideTransaction: "statistics-outside-transaction"
       case .lapsedClaimQueued: "lapsed-claim-queued"
+      case .oneJobInAHundredUnreadable: "one-job-in-a-hundred-unreadable"
       }
     }
   }

@@ -46,11 +46,16 @@ final class Sender: Sendable {
 
   @Sendable static func decode(_ record: ConsumedRecord) throws(PoisonError) -> SendJob {
     guard let value = record.value else { throw PoisonError("unreadable_record", "the record has no value") }
+    let job: SendJob
     do throws(RecordError) {
-      return try SendJob.decode(value)
+      job = try SendJob.decode(value)
     } catch {
       throw PoisonError("unreadable_record", "\(error)")
     }
+    if isFaulty(.oneJobInAHundredUnreadable), job.sendID.bytes.suffix(2).reduce(0, { $0 << 8 | Int($1) }) % 100 == 0 {
+      throw PoisonError("seeded_fault", "this send job cannot be read, on purpose")
+    }
+    return job
   }
 
   /// Channels of one batch go side by side: a slow one holds up no other.
