@@ -71,13 +71,6 @@ struct QueryReader {
     return nil
   }
 
-  mutating func timestamp(_ name: String) -> Timestamp? {
-    guard let text = value(name) else { return nil }
-    if let time = Timestamp(rfc3339: text) { return time }
-    reject(name, "invalid_timestamp", "must be an RFC 3339 time such as 2026-03-31T10:30:00Z")
-    return nil
-  }
-
   mutating func uuid(_ name: String) -> UUIDBytes? {
     guard let text = value(name) else { return nil }
     if let id = UUIDBytes(text) { return id }
