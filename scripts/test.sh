@@ -28,7 +28,8 @@ run() { # NAME ARGUMENTS…
     END { exit !ran }' || failed+=("$name")
 }
 
-run "units" --filter '^(APIGateway|BSON|CRMCore|CRMMessaging|CivilTime|Crypto|DevStack|JSON|JWT|Runtime)Tests\.'
+# Whatever is not named below is a unit test, so that a new target cannot be forgotten here.
+run "units" --skip '^(Kafka|Mongo|HTTP|Integration|EndToEnd)Tests\.'
 for wrapper in Kafka Mongo HTTP; do run "$wrapper" --filter "^${wrapper}Tests\\."; done
 run "integration" --filter '^IntegrationTests\.'
 run "end to end" --no-parallel --filter '^EndToEndTests\.'

@@ -5,7 +5,7 @@ import Testing
 @testable import APIGateway
 
 @Suite struct AccessSettingsTests {
-  private static let secret = "a secret of no less than 32 bytes, surely"
+  private static let secret = "a secret of no fewer than 32 bytes"
 
   /// What is wrong with an environment, as the process would say it before it ends with 78.
   private func problems(_ environment: [String: String]) -> [String] {
