@@ -53,7 +53,7 @@ final class ChaosWorld: Sendable {
     "SEND_MAX_ATTEMPTS": "20", "INQUIRY_INTERVAL_MS": "500", "SENT_ASK_AFTER_S": "15", "CHUNK_SIZE": "100",
     "SEND_BATCH": "20", "SEND_CONCURRENCY": "64",
     "MERGE_BATCH": "100", "MONGODB_POOL_SIZE": "6", "RATE_LIMIT_PER_MINUTE": "0",
-    "AUTH_MODE": "off", "HOST": "127.0.0.1", "API_RATE_PER_ADDRESS": "0",
+    "AUTH_MODE": "off", "HOST": "127.0.0.1", "API_RATE_PER_ADDRESS": "0", "HANDLER_TIMEOUT_S": "3",
     "KAFKA_TOPIC_PARTITIONS": "6",
     // A process that crashes by itself says where.
     "SWIFT_BACKTRACE": "enable=yes,color=no,threads=crashed,limit=32",
