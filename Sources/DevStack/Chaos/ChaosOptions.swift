@@ -18,12 +18,14 @@ struct ChaosOptions: Sendable, Equatable {
   var stormSeconds = 30
   /// Failpoints that are armed; empty: all.
   var points: [String] = []
+  /// Processes die of failpoints alone.
+  var failpointsOnly = false
   /// Directory of the result files; nil writes none.
   var results: String?
 
   static let usage = """
     usage: devstack chaos [--seed N] [--rounds N] [--scenario NAME]… [--leads N] [--storm SECONDS] [--points A,B]
-                          [--results DIR] | --selftest [--seed N] | --list
+                          [--failpoints-only] [--results DIR] | --selftest [--seed N] | --list
     """
 
   /// - Throws: `StackError` saying what is wrong.
@@ -33,6 +35,10 @@ struct ChaosOptions: Sendable, Equatable {
     while let option = rest.popFirst() {
       if option == "--selftest" {
         mode = .selftest
+        continue
+      }
+      if option == "--failpoints-only" {
+        failpointsOnly = true
         continue
       }
       if option == "--list" {

@@ -8,6 +8,8 @@ extension ChaosStage {
   /// Rounds of weather; every round is audited by itself, the ledger at the end as a whole.
   func storms(_ weather: Storm.Weather) async throws {
     for round in 1...options.rounds {
+      var weather = weather
+      if options.failpointsOnly { weather.signals = false }
       let before = world.fleet.deaths.count
       let began = ContinuousClock.now
       let storm = Storm(

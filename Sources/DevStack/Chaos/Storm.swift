@@ -133,11 +133,10 @@ struct Storm: Sendable {
   private func disturbUntil(_ end: ContinuousClock.Instant, _ gathered: Gathered) async throws {
     var random = SeededRandom(seed: options.seed, "events/\(label)")
     let victims = world.victims
-    if weather.signals {
-      for name in victims.shuffled(using: &random) where !name.hasPrefix("api-gateway") {
-        try world.fleet.signal(name, SIGKILL)
-        try await Task.sleep(for: .milliseconds(Int.random(in: 50...400, using: &random)))
-      }
+    // Whoever lives is armed by a first death.
+    for name in victims.shuffled(using: &random) where !name.hasPrefix("api-gateway") {
+      try world.fleet.signal(name, SIGKILL)
+      try await Task.sleep(for: .milliseconds(Int.random(in: 50...400, using: &random)))
     }
     while ContinuousClock.now < end {
       let wait = -weather.meanInterval * log(Double.random(in: 0.001..<1, using: &random))
