@@ -11,7 +11,7 @@ import Testing
 @testable import APIGateway
 
 /// Every write leaves an entry that says who, what and from what to what.
-@Suite struct AuditTests {
+@Suite(.serialized) struct AuditTests {
   private static let rule: JSONValue = ["type": "condition", "field": "visits", "operator": ">", "value": 1]
 
   @Test func aChangeIsEnteredWithBeforeAndAfter() async throws {

@@ -12,7 +12,7 @@ import Testing
 @testable import APIGateway
 
 /// Who may do what, through the real router.
-@Suite struct AuthorisationTests {
+@Suite(.serialized) struct AuthorisationTests {
   private static func target(_ route: Route) -> String {
     route.pattern.split(separator: "/").map { $0.hasPrefix(":") ? "0123456789abcdef01234567" : String($0) }
       .reduce("") { "\($0)/\($1)" }

@@ -10,7 +10,7 @@ import Testing
 @testable import APIGateway
 
 /// Input that means to do more than it may.
-@Suite struct HostileInputTests {
+@Suite(.serialized) struct HostileInputTests {
   private static let operators: [JSONValue] = [
     ["$gt": ""], ["$ne": nil], ["$regex": ".*"], ["$where": "1"], ["$in": [""]], ["$exists": true],
   ]
