@@ -45,7 +45,8 @@ struct Gateway: Sendable {
 
   private var operations: [Route] {
     LeadHandlers(gateway: self).routes + OrderHandlers(gateway: self).routes + JobHandlers(gateway: self).routes
-      + SegmentHandlers(gateway: self).routes + CampaignHandlers(gateway: self).routes
+      + SegmentHandlers(gateway: self).routes + RuleHandlers(gateway: self).routes
+      + CampaignHandlers(gateway: self).routes
       + CampaignRunHandlers(gateway: self).routes + AudienceHandlers(gateway: self).routes
       + DeadLetterHandlers(gateway: self).routes + ReceiptHandlers(gateway: self).routes
       + StatusHandlers(gateway: self).routes + AuthHandlers(gateway: self).routes

@@ -9,11 +9,13 @@ public struct LeadQuery: Sendable {
   public var minSpend: Double?
   public var maxSpend: Double?
   public var tag: String?
-  /// A segment's rule, translated.
-  public var segmentFilter: BSONDocument?
+  /// A segment's rule.
+  public var segment: CompiledRule?
   public var order: ListOrder
   public var start: PageStart
   public var limit: Int
+  /// For a count and a page each; for everything together where a segment has to be read stretch by stretch.
+  public var timeoutMS = 10_000
 
   public init(order: ListOrder, start: PageStart, limit: Int) {
     self.order = order
@@ -21,6 +23,7 @@ public struct LeadQuery: Sendable {
     self.limit = limit
   }
 
+  /// Everything but the segment.
   var filter: BSONDocument {
     var conditions: [BSONValue] = []
     if let search {
@@ -30,7 +33,6 @@ public struct LeadQuery: Sendable {
     if let minSpend { conditions.append(["total_spend": ["$gte": .double(minSpend)]]) }
     if let maxSpend { conditions.append(["total_spend": ["$lte": .double(maxSpend)]]) }
     if let tag { conditions.append(["tags": ["$eq": .string(tag)]]) }
-    if let segmentFilter { conditions.append(.document(segmentFilter)) }
     switch conditions.count {
     case 0: return [:]
     case 1: return conditions[0].documentValue ?? [:]
@@ -40,10 +42,20 @@ public struct LeadQuery: Sendable {
 }
 
 extension Store {
+  /// A page of leads.
+  ///
+  /// - Throws: `RuleError` and `MongoError` as `preview`; `StoreError.invalid` for a page too far down a segment that has
+  ///   to be read stretch by stretch.
   public func leads(_ query: LeadQuery) async throws -> ListPage<Lead> {
-    try await page(
-      ListQuery(
-        collection: Collections.leads, filter: query.filter, order: query.order, start: query.start, limit: query.limit)
-    ) { try Lead(bson: $0) }
+    var list = ListQuery(
+      collection: Collections.leads, filter: query.filter, order: query.order, start: query.start, limit: query.limit,
+      timeoutMS: query.timeoutMS)
+    guard let rule = query.segment else { return try await page(list) { try Lead(bson: $0) } }
+    let allowance = TimeAllowance(milliseconds: list.timeoutMS)
+    var slices = AudienceSlices(rule, narrowing: query.filter, sizes: audienceSizes)
+    let first = try await ask(&slices, allowance) { slice, _ in slice }
+    guard slices.isAtEnd else { return try await pageOfStretches(rule, list, allowance) }
+    list.filter = first?.filter ?? ["_id": ["$in": []]]
+    return try await page(list) { try Lead(bson: $0) }
   }
 }

@@ -58,9 +58,14 @@ private struct OrderBatch {
   private struct LeadState {
     var spend = 0.0
     var orders: Int64 = 0
+    var earliest: Timestamp?
     var latest: Timestamp?
     /// The latest order moved to an earlier date: which one is the latest now must be looked up.
-    var mustRecount = false
+    var latestIsUnknown = false
+    /// The totals over the lead's orders cannot be moved by a difference: they are missing, or an order changed its date.
+    var mustRecount: Bool
+    /// An order of this lead changed its date.
+    var hasNewDates = false
     let storedLatest: Timestamp?
   }
 
@@ -101,12 +106,12 @@ private struct OrderBatch {
       }
     }
     var options = FindOptions()
-    options.projection = ["_id": 1, "emails": 1, "last_order_at": 1]
+    options.projection = ["_id": 1, "emails": 1, "last_order_at": 1, "order_totals.count": 1]
     for (field, values) in [("_id", ids), ("emails", emails)] where !values.isEmpty {
       try connection.find(Collections.leads, [field: ["$in": .array(values)]], options) { document in
         guard let id = document["_id"]?.objectIDValue else { return .more }
         let latest = document["last_order_at"]?.dateMilliseconds.map { Timestamp(milliseconds: $0) }
-        leads[id] = LeadState(storedLatest: latest)
+        leads[id] = LeadState(mustRecount: document["order_totals"] == nil, storedLatest: latest)
         for email in document["emails"]?.arrayValue ?? [] {
           if let email = email.stringValue { leadByEmail[email] = id }
         }
@@ -160,6 +165,7 @@ private struct OrderBatch {
     guard var state = leads[lead] else { return }
     state.spend += order.amount
     state.orders += 1
+    state.earliest = min(state.earliest ?? order.orderedAt, order.orderedAt)
     state.latest = max(state.latest ?? order.orderedAt, order.orderedAt)
     leads[lead] = state
   }
@@ -167,10 +173,12 @@ private struct OrderBatch {
   private mutating func correct(_ old: Order, to new: Order, for lead: ObjectID) {
     leads[lead]?.spend += new.amount - old.amount
     guard new.orderedAt != old.orderedAt, let state = leads[lead] else { return }
+    leads[lead]?.mustRecount = true
+    leads[lead]?.hasNewDates = true
     // An opening balance may be later than any order; only the date that this order gave is taken back.
     let latest = max(state.storedLatest ?? old.orderedAt, state.latest ?? old.orderedAt)
     if old.orderedAt == latest, new.orderedAt < old.orderedAt {
-      leads[lead]?.mustRecount = true
+      leads[lead]?.latestIsUnknown = true
     } else {
       leads[lead]?.latest = max(state.latest ?? new.orderedAt, new.orderedAt)
     }
@@ -188,38 +196,31 @@ private struct OrderBatch {
   }
 
   private func writeTotals(_ connection: MongoConnection) throws {
-    let recounted = try latestOrders(of: leads.filter(\.value.mustRecount).map(\.key), connection)
-    var updates: [WriteModel] = []
-    for (id, state) in leads where state.orders != 0 || state.spend != 0 || state.latest != nil || state.mustRecount {
+    let moved = leads.filter { _, state in
+      state.orders != 0 || state.spend != 0 || state.latest != nil || state.hasNewDates
+    }
+    let recounted = try OrderTotals.count(of: moved.filter(\.value.mustRecount).map(\.key), connection)
+    let updates = moved.map { id, state in
       var set: BSONDocument = [
         "total_spend": ["$round": [["$add": ["$total_spend", .double(state.spend)]], 6]],
         "visits": ["$add": ["$visits", .int64(state.orders)]],
         "updated_at": .date(milliseconds: now.milliseconds),
       ]
-      if let latest = recounted[id] {
-        set.appendDate("last_order_at", milliseconds: latest.milliseconds)
+      if state.latestIsUnknown, let latest = recounted[id]?.last {
+        set.appendDate("last_order_at", milliseconds: latest)
       } else if let latest = state.latest {
         set.append("last_order_at", ["$max": ["$last_order_at", .date(milliseconds: latest.milliseconds)]])
       }
-      updates.append(.updateOnePipeline(filter: ["_id": .objectID(id)], pipeline: [["$set": .document(set)]]))
+      if let totals = recounted[id] {
+        totals.append(to: &set)
+      } else {
+        OrderTotals.append(
+          orders: state.orders, sum: state.spend, first: state.earliest, last: state.latest, to: &set)
+      }
+      return WriteModel.updateOnePipeline(
+        filter: ["_id": .objectID(id)], pipeline: [["$set": .document(set)], OrderTotals.average])
     }
     guard !updates.isEmpty else { return }
     try connection.bulkWrite(Collections.leads, updates, ordered: false).throwIfFailed()
-  }
-
-  private func latestOrders(of ids: [ObjectID], _ connection: MongoConnection) throws -> [ObjectID: Timestamp] {
-    guard !ids.isEmpty else { return [:] }
-    var latest: [ObjectID: Timestamp] = [:]
-    let pipeline: [BSONDocument] = [
-      ["$match": ["lead_id": ["$in": .array(ids.map { .objectID($0) })]]],
-      ["$group": ["_id": "$lead_id", "latest": ["$max": "$ordered_at"]]],
-    ]
-    try connection.aggregate(Collections.orders, pipeline) { document in
-      if let id = document["_id"]?.objectIDValue, let date = document["latest"]?.dateMilliseconds {
-        latest[id] = Timestamp(milliseconds: date)
-      }
-      return .more
-    }
-    return latest
   }
 }

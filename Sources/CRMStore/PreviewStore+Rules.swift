@@ -34,7 +34,9 @@ extension Store {
       known.merge(found) { first, _ in first }
       missing = Set(found.values.flatMap(\.rule.segments)).subtracting(known.keys)
     }
-    return try rule.rule.compiled(now: now, zone: rule.zone) { id in known[id].map { ($0.rule, $0.zone) } }
+    return try rule.rule.compiled(
+      now: now, zone: rule.zone, hasOrderTotals: try await orderTotalsAreComplete()
+    ) { id in known[id].map { ($0.rule, $0.zone) } }
   }
 
   private func zonedRules(ofSegments ids: [ObjectID]) async throws -> [ObjectID: ZonedRule] {
@@ -48,37 +50,6 @@ extension Store {
       }
       return rules
     }
-  }
-
-  /// The filter that finds a rule's leads: conditions about orders and campaigns are answered first, for all leads at once.
-  ///
-  /// - Parameter timeoutMS: for each of those questions.
-  /// - Throws: `RuleError` as `compile`, and when the filter would be too large for the server; `MongoError` of kind
-  ///   `.timeout` when a question takes longer than it may.
-  public func filter(
-    of rule: ZonedRule, now: Timestamp, timeoutMS: Int
-  ) async throws -> BSONDocument {
-    let compiled = try await compile(rule, now: now)
-    guard !compiled.behaviours.isEmpty else { return try compiled.filter() }
-    return try await mongo.withConnection { connection in
-      try compiled.filter { query in
-        query.filter(found: try Store.leads(answering: query, timeoutMS: timeoutMS, connection))
-      }
-    }
-  }
-
-  private static func leads(
-    answering query: BehaviourQuery, timeoutMS: Int, _ connection: MongoConnection
-  ) throws -> [ObjectID] {
-    // An id in a filter takes at least 15 bytes; one more than fit makes the filter refuse itself.
-    let most = RuleLimits.filterBytes / 15 + 1
-    var leads: [ObjectID] = []
-    let options = AggregateOptions(batchSize: 10_000, allowDiskUse: true, maxTimeMS: timeoutMS)
-    try connection.aggregate(query.collection, query.leadsPipeline, options: options) { document in
-      if let id = document["_id"]?.objectIDValue { leads.append(id) }
-      return leads.count < most ? .more : .stop
-    }
-    return leads
   }
 }
 

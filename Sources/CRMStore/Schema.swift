@@ -7,6 +7,8 @@ struct CollectionSchema: Sendable {
   let name: String
   let validator: BSONDocument
   let indexes: [IndexModel]
+  /// Names of indexes of earlier versions in whose place others have come.
+  var supersededIndexes: [String] = []
 }
 
 extension Store {
@@ -16,8 +18,10 @@ extension Store {
       for schema in Store.schemas {
         try connection.ensureCollection(schema.name, validator: schema.validator)
         if !schema.indexes.isEmpty { try connection.createIndexes(schema.name, schema.indexes) }
+        try connection.dropIndexes(schema.supersededIndexes, of: schema.name)
       }
     }
+    try await beginOrderTotals()
   }
 
   static let schemas: [CollectionSchema] = [
@@ -34,7 +38,8 @@ extension Store {
           "tags": ["bsonType": "array", "items": ["bsonType": "string"]],
           "total_spend": ["bsonType": "number"], "visits": ["bsonType": "number"],
           "last_order_at": ["bsonType": "date"], "metadata": ["bsonType": "object"],
-          "opted_out": ["bsonType": "object"], "created_at": ["bsonType": "date"], "updated_at": ["bsonType": "date"],
+          "opted_out": ["bsonType": "object"], "order_totals": ["bsonType": "object"],
+          "created_at": ["bsonType": "date"], "updated_at": ["bsonType": "date"],
         ]),
       indexes: [
         IndexModel(keys: ["emails": 1], name: "emails_unique", unique: true),
@@ -51,8 +56,10 @@ extension Store {
         ]),
       indexes: [
         IndexModel(keys: ["order_no": 1], name: "order_no_unique", unique: true),
-        IndexModel(keys: ["lead_id": 1, "ordered_at": -1], name: "lead_orders"),
-      ]),
+        IndexModel(keys: ["lead_id": 1, "ordered_at": -1, "amount": 1], name: "lead_dates_amounts"),
+        IndexModel(keys: ["ordered_at": 1, "lead_id": 1, "amount": 1], name: "dates_leads_amounts"),
+      ],
+      supersededIndexes: ["lead_orders"]),
     CollectionSchema(
       name: Collections.segments,
       validator: object(
@@ -114,6 +121,7 @@ extension Store {
         ]),
       indexes: [
         IndexModel(keys: ["run_id": 1, "_id": 1], name: "run"),
+        IndexModel(keys: ["lead_id": 1, "campaign_id": 1], name: "lead_campaigns"),
         IndexModel(
           keys: ["retry_at": 1], name: "retry_due", partialFilter: ["retry_at": ["$exists": true]]),
         IndexModel(keys: ["ask_at": 1], name: "ask_due", partialFilter: ["ask_at": ["$exists": true]]),
@@ -183,6 +191,7 @@ extension Store {
       name: Collections.idempotencyKeys, validator: object(required: ["fingerprint", "expires_at"], [:]),
       indexes: [IndexModel(keys: ["expires_at": 1], name: "expiry", expireAfterSeconds: 0)]),
     CollectionSchema(name: Collections.leases, validator: object(required: ["owner", "until"], [:]), indexes: []),
+    CollectionSchema(name: Collections.migrations, validator: object(required: ["complete"], [:]), indexes: []),
     CollectionSchema(name: Collections.rateLimits, validator: object(required: [], [:]), indexes: []),
   ]
 

@@ -12,6 +12,10 @@ public struct Store: Sendable {
   public let clock: any WallClock
   /// Which of a run's counter documents each transaction adds to.
   let slots = StatsSlots()
+  /// Whether every lead has the totals over its orders.
+  let orderTotals = OrderTotalsState()
+  /// How much of an audience is asked about at once.
+  var audienceSizes = AudienceSlices.Sizes()
 
   public init(mongo: MongoClient, clock: any WallClock) {
     self.mongo = mongo
@@ -39,5 +43,6 @@ public enum Collections {
   public static let idempotencyKeys = "idempotency_keys"
   public static let revokedTokens = "revoked_tokens"
   public static let leases = "leases"
+  public static let migrations = "migrations"
   public static let rateLimits = "rate_limits"
 }

@@ -1,4 +1,3 @@
-import BSON
 import CRMCore
 import CRMStore
 import CivilTime
@@ -20,6 +19,9 @@ struct Freezer: Sendable {
   private let leaseSeconds: Int
   private let seconds: Histogram
 
+  /// For the questions about orders and messages of one stretch of leads.
+  private static let stretchTimeoutMS = 120_000
+
   init(_ context: ServiceContext, _ publisher: JobPublisher) {
     store = context.store
     self.publisher = publisher
@@ -38,9 +40,9 @@ struct Freezer: Sendable {
       LogKey.campaignID: .string(run.campaignID.hex), LogKey.runID: .string(run.id.string),
       LogKey.traceparent: .string(trace.description),
     ])
-    let filter: BSONDocument
+    let rule: CompiledRule
     do {
-      filter = try await audienceFilter(of: run)
+      rule = try await meaning(of: run)
     } catch let error as RuleError {
       log.error("the segment's rule cannot be carried out", [LogKey.error: .string("\(error)")])
       return try await store.failRun(run, errorClass: "invalid_rule", message: "\(error)")
@@ -48,30 +50,32 @@ struct Freezer: Sendable {
       return try await store.failRun(run, errorClass: "invalid_rule", message: "\(error)")
     }
     do {
-      let audience = try await walk(lease, matching: filter, trace: trace)
+      let audience = try await walk(lease, matching: rule, trace: trace)
       try await store.finishFreeze(lease)
       log.info("audience frozen", ["audience": .int(audience)])
       _ = try await store.completeIfDone(run.id)
+    } catch let error as RuleError {
+      log.error("the segment's rule is too large for the database", [LogKey.error: .string("\(error)")])
+      try await store.failRun(run, errorClass: "invalid_rule", message: "\(error)")
     } catch is FreezeInterrupted {
       log.info("freezing stopped: the run was paused or ended, or another worker goes on")
     }
   }
 
-  /// The rule as it was at the launch, with what it asks of orders, campaigns and other segments answered now.
-  private func audienceFilter(of run: CampaignRun) async throws -> BSONDocument {
+  /// The rule as it was at the launch; what it asks of orders, campaigns and other segments is answered now.
+  private func meaning(of run: CampaignRun) async throws -> CompiledRule {
     guard let zone = CalendarZone(identifier: run.timezone) else { throw UnknownZone(identifier: run.timezone) }
-    let rule = ZonedRule(rule: try Rule.decode(run.rule), zone: zone)
-    return try await store.filter(of: rule, now: run.asOf, timeoutMS: 120_000)
+    return try await store.compile(ZonedRule(rule: try Rule.decode(run.rule), zone: zone), now: run.asOf)
   }
 
-  private func walk(_ lease: FreezeLease, matching filter: BSONDocument, trace: TraceContext) async throws -> Int64 {
+  private func walk(_ lease: FreezeLease, matching rule: CompiledRule, trace: TraceContext) async throws -> Int64 {
     let run = lease.run
-    var (cursor, sequence, audience) = (run.cursor, run.chunks, run.audience)
-    var hash = run.audienceHash
+    var (sequence, audience, hash) = (run.chunks, run.audience, run.audienceHash)
     guard let bound = lease.upperBound else { return audience }
+    var walk = store.walk(rule, after: run.cursor, upTo: bound, timeoutMS: Self.stretchTimeoutMS)
     while true {
       let began = ContinuousClock.now
-      let ids = try await store.audiencePage(matching: filter, after: cursor, upTo: bound, limit: chunkSize)
+      let ids = try await walk.next(limit: chunkSize)
       guard !ids.isEmpty else { return audience }
       let next = AudienceHash.adding(ids, to: hash)
       try await store.freezeChunk(lease, sequence: sequence, leadIDs: ids, hash: next, leaseSeconds: leaseSeconds)
@@ -82,7 +86,6 @@ struct Freezer: Sendable {
       failpoint(.freezePublished)
       seconds.observe(began.duration(to: .now))
       hash = next
-      cursor = ids.last
       sequence += 1
       audience += Int64(ids.count)
     }

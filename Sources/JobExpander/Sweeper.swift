@@ -28,6 +28,8 @@ final class Sweeper: Service {
 
   private static let sweepLease = "sweeper"
   private static let chunksARun = 50
+  /// What a version without them left to count; a second or two of work.
+  private static let pagesOfOrderTotals = 20
   private static let runsASweep = 200
 
   init(_ context: ServiceContext, _ publisher: JobPublisher, _ backPressure: SendBackPressure) {
@@ -83,6 +85,7 @@ final class Sweeper: Service {
       try await sweepChunks(of: run)
     }
     for run in try await store.cancelledRunsToDrain(limit: 20) { try await drain(run) }
+    _ = try await store.continueOrderTotals(pages: Self.pagesOfOrderTotals)
   }
 
   /// The run's id follows from campaign and time, so a schedule is launched once however often it is found due.

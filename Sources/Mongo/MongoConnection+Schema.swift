@@ -4,6 +4,7 @@ extension MongoConnection {
   private enum Code {
     static let namespaceExists = 48
     static let namespaceNotFound = 26
+    static let indexNotFound = 27
   }
 
   /// Creates the indexes that do not exist yet, and the collection with them.
@@ -19,13 +20,22 @@ extension MongoConnection {
 
   /// The names of a collection's indexes; empty when there is no such collection.
   public func indexNames(_ collection: String) throws(MongoError) -> [String] {
+    try indexes(collection).compactMap { $0["name"]?.stringValue }
+  }
+
+  /// The keys of a collection's indexes, such as `{"_id": 1}`; empty when there is no such collection.
+  public func indexKeys(_ collection: String) throws(MongoError) -> [BSONDocument] {
+    try indexes(collection).compactMap { $0["key"]?.documentValue }
+  }
+
+  private func indexes(_ collection: String) throws(MongoError) -> [BSONValue] {
     do {
       try Self.checkName(collection, "collection")
       let reply = try command([
         "listIndexes": .string(collection), "cursor": ["batchSize": 1000],
         "maxTimeMS": .int64(Int64(configuration.maxTimeMS)),
       ])
-      return (reply[path: "cursor.firstBatch"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue }
+      return reply[path: "cursor.firstBatch"]?.arrayValue ?? []
     } catch  where error.code == Code.namespaceNotFound {
       return []
     }
@@ -35,6 +45,18 @@ extension MongoConnection {
   public func dropIndex(_ collection: String, _ name: String) throws(MongoError) {
     try Self.checkName(collection, "collection")
     try writeCommand(["dropIndexes": .string(collection), "index": .string(name)])
+  }
+
+  /// Drops those of the named indexes that exist.
+  public func dropIndexes(_ names: [String], of collection: String) throws(MongoError) {
+    guard !names.isEmpty else { return }
+    for name in try indexNames(collection) where names.contains(name) {
+      do {
+        try dropIndex(collection, name)
+      } catch  where error.code == Code.indexNotFound {
+        // Another process was faster.
+      }
+    }
   }
 
   /// Drops a collection, if it exists.

@@ -122,6 +122,18 @@ final class TestStack: Sendable {
   @discardableResult
   func kill(_ name: String, _ signal: Int32 = SIGKILL) async throws -> Killed {
     let pid = try processID(name)
+    let killed = try running(name)
+    guard Foundation.kill(pid, signal) == 0 else { throw Failure(description: "\(name) could not be signalled") }
+    try await until("\(name) is gone", within: .seconds(40)) {
+      let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
+      return stat.isEmpty || stat.contains(") Z ")
+    }
+    return killed
+  }
+
+  /// What a running process was started with.
+  private func running(_ name: String) throws -> Killed {
+    let pid = try processID(name)
     let environment = try String(contentsOfFile: "/proc/\(pid)/environ", encoding: .utf8)
       .split(separator: "\0").reduce(into: [String: String]()) { values, line in
         guard let equals = line.firstIndex(of: "=") else { return }
@@ -129,12 +141,21 @@ final class TestStack: Sendable {
       }
     let path = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/exe")
     let port = environment["PORT"] ?? "0"
-    guard Foundation.kill(pid, signal) == 0 else { throw Failure(description: "\(name) could not be signalled") }
-    try await until("\(name) is gone", within: .seconds(40)) {
-      let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
-      return stat.isEmpty || stat.contains(") Z ")
-    }
     return Killed(name: name, executable: path, environment: environment, url: "http://127.0.0.1:\(port)")
+  }
+
+  /// Starts another replica of a process with other settings and waits until it is ready; it ends with the stack.
+  ///
+  /// - Returns: its address.
+  func startReplica(of name: String, _ changed: [String: String]) async throws -> String {
+    let original = try running(name)
+    let port = String(try Self.freePort())
+    let replica = Killed(
+      name: "\(name)-replica-\(port)", executable: original.executable,
+      environment: original.environment.merging(changed) { $1 }.merging(["PORT": port]) { $1 },
+      url: "http://127.0.0.1:\(port)")
+    try await restart(replica)
+    return replica.url
   }
 
   struct Killed: Sendable {

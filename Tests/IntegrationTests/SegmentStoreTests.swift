@@ -91,11 +91,16 @@ import Testing
     let store = try await TestServers.shared.store()
     let rows = (0..<30).map { LeadInput(name: "L\($0)", emails: ["l\($0)@x.com"], totalSpend: Double($0)) }
     _ = try await store.upsertLeads(rows)
-    let preview = try await store.preview(["total_spend": ["$gte": 10]], timeoutMS: 5000)
+    func spent(_ op: String, _ value: JSONValue) async throws -> CompiledRule {
+      let rule = try Rule.decode(["type": "condition", "field": "total_spend", "operator": .string(op), "value": value])
+      return try await store.compile(ZonedRule(rule: rule, zone: .utc), now: Self.segment().createdAt)
+    }
+    let preview = try await store.preview(spent(">=", 10), timeoutMS: 5000)
     #expect(preview.count == 20)
     #expect(preview.sample.count == 10)
     #expect(preview.sample.allSatisfy { $0.totalSpend >= 10 })
-    #expect(try await store.countLeads(["total_spend": ["$lt": 0]], timeoutMS: 5000) == 0)
+    #expect(try await store.countLeads(spent("<", 0), timeoutMS: 5000) == 0)
+    #expect(try await store.sample(spent("<", 3), limit: 2, timeoutMS: 5000).map(\.name) == ["L0", "L1"])
   }
 
   @Test func aRuleAboutOrdersAndOtherSegmentsFindsItsLeads() async throws {
@@ -117,8 +122,8 @@ import Testing
         ["type": "orders", "measure": "count", "operator": ">=", "value": 2],
       ],
     ])
-    let filter = try await store.filter(of: ZonedRule(rule: rule, zone: .utc), now: day, timeoutMS: 5000)
-    #expect(try await store.preview(filter, timeoutMS: 5000).sample.map(\.name) == ["L0"])
+    let compiled = try await store.compile(ZonedRule(rule: rule, zone: .utc), now: day)
+    #expect(try await store.preview(compiled, timeoutMS: 5000).sample.map(\.name) == ["L0"])
   }
 
   @Test func aRuleThatNamesAnUnknownSegmentOrItselfIsNotUnderstood() async throws {

@@ -65,7 +65,8 @@ actor TestServers {
       "-c",
       """
       "$1" --dbpath "$2" --port "$3" --bind_ip 127.0.0.1 --replSet rs0 --wiredTigerCacheSizeGB 0.5 \
-        --setParameter diagnosticDataCollectionEnabled=false > "$2/mongod.log" 2>&1 < /dev/null &
+        --setParameter diagnosticDataCollectionEnabled=false --setParameter enableTestCommands=1 \
+        > "$2/mongod.log" 2>&1 < /dev/null &
       cat > /dev/null
       kill -9 $!
       rm -rf "$2"

@@ -3,14 +3,19 @@ import CRMCore
 import CRMStore
 import CivilTime
 import JSON
+import Mongo
 import Runtime
 
-/// Understands rules: from the JSON of a request or a stored segment to a filter over leads.
+/// Understands rules: from the JSON of a request or a stored segment to what can be put to the database.
 struct Audiences: Sendable {
   let store: Store
   let clock: any WallClock
-  /// How long each question about orders or campaigns may take, in milliseconds.
+  /// How long a question about a rule may take, in milliseconds.
   let timeoutMS: Int
+
+  static let unknownZone = FieldError(
+    field: "timezone", code: "invalid_timezone",
+    message: "must be a time zone of the tz database, such as Europe/Berlin")
 
   /// Reads a rule and its zone.
   ///
@@ -24,12 +29,7 @@ struct Audiences: Sendable {
     } catch {
       errors = error.fieldErrors
     }
-    if zone == nil {
-      errors.append(
-        FieldError(
-          field: "timezone", code: "invalid_timezone",
-          message: "must be a time zone of the tz database, such as Europe/Berlin"))
-    }
+    if zone == nil { errors.append(Audiences.unknownZone) }
     throw ValidationError(errors) ?? ValidationError(field: "rule_ast", code: "invalid", message: "is not understood")
   }
 
@@ -45,24 +45,42 @@ struct Audiences: Sendable {
     }
   }
 
-  /// The filter that finds the rule's leads at an instant.
-  func filter(_ rule: ZonedRule, now: Timestamp) async throws -> BSONDocument {
+  /// The rule's meaning at an instant.
+  func meaning(_ rule: ZonedRule, now: Timestamp) async throws -> CompiledRule {
     do {
-      return try await store.filter(of: rule, now: now, timeoutMS: timeoutMS)
+      return try await store.compile(rule, now: now)
     } catch let error as RuleError {
       throw ValidationError(error.fieldErrors) ?? error as any Error
     }
   }
 
-  /// The filter of a stored segment, as of now.
+  /// The meaning of a stored segment's rule, as of now.
   ///
   /// - Throws: `ValidationError` on `segment_id` when there is no such segment.
-  func filter(ofSegment id: ObjectID) async throws -> BSONDocument {
+  func meaning(ofSegment id: ObjectID) async throws -> CompiledRule {
     do {
       let segment = try await store.segment(id)
-      return try await filter(try understand(segment.rule, timezone: segment.timezone), now: clock.now())
+      return try await meaning(try understand(segment.rule, timezone: segment.timezone), now: clock.now())
     } catch StoreError.notFound {
       throw ValidationError(field: "segment_id", code: "unknown_segment", message: "there is no such segment")
+    }
+  }
+
+  /// What a question about a rule's leads finds.
+  ///
+  /// - Throws: `Problem` with advice when the database needs longer than a rule may take; `ValidationError` for a rule
+  ///   that cannot be put to the database.
+  func inTime<Answer>(_ ask: () async throws -> Answer) async throws -> Answer {
+    do {
+      return try await ask()
+    } catch let error as RuleError {
+      throw ValidationError(error.fieldErrors) ?? error as any Error
+    } catch let error as MongoError where error.kind == .timeout {
+      throw Problem(
+        .ruleTooSlow,
+        "The database did not answer this rule within \(timeoutMS) ms (PREVIEW_TIMEOUT_MS). Narrow it with "
+          + "a condition that an index serves, such as total_spend, tags or last_order_at, shorten a \"within\", or ask "
+          + "again when the database is less busy.", retryAfter: 10)
     }
   }
 }

@@ -146,8 +146,10 @@ struct CampaignHandlers: Sendable {
     let leads: [Lead]
     switch choice {
     case .first(let count):
-      let filter = try await gateway.audiences.filter(ofSegment: campaign.segmentID)
-      leads = try await gateway.store.preview(filter, sample: count, timeoutMS: gateway.previewTimeoutMS).sample
+      let rule = try await gateway.audiences.meaning(ofSegment: campaign.segmentID)
+      leads = try await gateway.audiences.inTime {
+        try await gateway.store.sample(rule, limit: count, timeoutMS: gateway.previewTimeoutMS)
+      }
     case .leads(let ids):
       leads = try await gateway.store.leads(ids)
     }

@@ -96,9 +96,11 @@ struct CampaignRunHandlers: Sendable {
   private func count(_ run: CampaignRun) async throws -> Int? {
     do {
       let rule = try gateway.audiences.understand(run.rule, timezone: run.timezone)
-      let filter = try await gateway.audiences.filter(rule, now: run.asOf)
-      return try await gateway.store.countLeads(filter, timeoutMS: gateway.previewTimeoutMS)
+      let meaning = try await gateway.audiences.meaning(rule, now: run.asOf)
+      return try await gateway.store.countLeads(meaning, timeoutMS: gateway.previewTimeoutMS)
     } catch is ValidationError {
+      return nil
+    } catch is RuleError {
       return nil
     } catch let error as MongoError where error.kind == .timeout {
       return nil

@@ -52,9 +52,12 @@ struct LeadHandlers: Sendable {
     let segmentID = reader.objectID("segment_id")
     try reader.finish()
     if let segmentID {
-      query.segmentFilter = try await gateway.audiences.filter(ofSegment: segmentID)
+      query.timeoutMS = gateway.previewTimeoutMS
+      query.segment = try await gateway.audiences.meaning(ofSegment: segmentID)
     }
-    return .page(try await gateway.store.leads(query), page) { lead, writer in lead.write(to: &writer) }
+    let wanted = query
+    let found = try await gateway.audiences.inTime { try await gateway.store.leads(wanted) }
+    return .page(found, page) { lead, writer in lead.write(to: &writer) }
   }
 
   @Sendable private func create(_ request: APIRequest) async throws -> HTTPResponse {

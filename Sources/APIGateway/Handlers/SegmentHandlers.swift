@@ -1,10 +1,8 @@
 import BSON
 import CRMCore
 import CRMStore
-import CivilTime
 import HTTP
 import JSON
-import Mongo
 
 /// `/api/v1/segments`
 struct SegmentHandlers: Sendable {
@@ -18,10 +16,6 @@ struct SegmentHandlers: Sendable {
         .post, "/api/v1/segments", "createSegment", operation: .createSegment, access: .scope(.segmentsWrite),
         effect: .change(.segment),
         body: json, idempotent: true, create),
-      Route(
-        .post, "/api/v1/segments/preview", "previewSegment", operation: .previewSegment, access: .scope(.segmentsRead),
-        effect: .nothing,
-        body: json, preview),
       Route(.get, "/api/v1/segments/:id", "getSegment", operation: .getSegment, access: .scope(.segmentsRead), show),
       Route(
         .put, "/api/v1/segments/:id", "replaceSegment", operation: .replaceSegment, access: .scope(.segmentsWrite),
@@ -31,6 +25,9 @@ struct SegmentHandlers: Sendable {
         .delete, "/api/v1/segments/:id", "deleteSegment", operation: .deleteSegment, access: .scope(.segmentsWrite),
         effect: .change(.segment),
         delete),
+      Route(
+        .post, "/api/v1/segments/:id/duplicate", "duplicateSegment", operation: .duplicateSegment,
+        access: .scope(.segmentsWrite), effect: .change(.segment), body: json, idempotent: true, duplicate),
     ]
   }
 
@@ -101,6 +98,25 @@ struct SegmentHandlers: Sendable {
     return .data(["_id": .string(id.hex), "deleted": true])
   }
 
+  /// A new segment of the same rule and zone, for its owner to change: a preview's count is of the original.
+  @Sendable private func duplicate(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let id = try request.objectID()
+    var name: String?
+    if let json = try request.jsonIfAny() {
+      var reader = ObjectReader(json)
+      name = reader.string("name", length: SegmentInput.nameLength)
+      if let error = ValidationError(reader.finish()) { throw error }
+    }
+    let original = try await gateway.store.segment(id)
+    let now = gateway.clock.now()
+    let segment = try await gateway.store.createSegment(
+      Segment(
+        id: request.effectID, name: name ?? original.nameOfCopy, ownerUserID: original.ownerUserID,
+        rule: original.rule, timezone: original.timezone, createdAt: now, updatedAt: now))
+    return .created(segment, at: "/api/v1/segments/\(segment.id.hex)")
+  }
+
   /// Everything wrong with the body, the rule's errors among it.
   private func read(_ request: APIRequest) throws -> (SegmentInput, ZonedRule) {
     let json = try request.json()
@@ -119,44 +135,5 @@ struct SegmentHandlers: Sendable {
       throw ValidationError(errors) ?? error
     }
     return (input, try gateway.audiences.understand(input.rule, timezone: input.timezone))
-  }
-
-  @Sendable private func preview(_ request: APIRequest) async throws -> HTTPResponse {
-    try request.expectNoQuery()
-    var reader = ObjectReader(try request.json())
-    let json = reader.value("rule_ast", required: true)
-    let timezone = reader.string("timezone", length: 1...64)
-    let now = reader.timestamp("now") ?? gateway.clock.now()
-    var errors = reader.finish()
-    var rule: ZonedRule?
-    if let json {
-      do {
-        rule = try gateway.audiences.understand(json, timezone: timezone)
-      } catch {
-        errors += error.errors
-      }
-    }
-    if let error = ValidationError(errors) { throw error }
-    guard let rule else { throw ValidationError(field: "rule_ast", code: "required", message: "is required") }
-    let found: RulePreview
-    do {
-      let filter = try await gateway.audiences.filter(rule, now: now)
-      found = try await gateway.store.preview(filter, timeoutMS: gateway.previewTimeoutMS)
-    } catch let error as MongoError where error.kind == .timeout {
-      throw Problem(
-        .tooSlow,
-        "Counting these leads takes longer than \(gateway.previewTimeoutMS) ms. Add a condition that narrows them by "
-          + "total_spend, or ask again when the database is less busy.", retryAfter: 10)
-    }
-    return .data { writer in
-      writer.beginObject()
-      writer.field("count", found.count)
-      writer.key("sample")
-      writer.beginArray()
-      for lead in found.sample { lead.write(to: &writer) }
-      writer.endArray()
-      writer.field("explanation", rule.rule.explanation())
-      writer.endObject()
-    }
   }
 }

@@ -28,6 +28,7 @@ struct Problem: Error, Sendable {
     case dependencyUnavailable = "dependency-unavailable"
     case overloaded
     case tooSlow = "too-slow"
+    case ruleTooSlow = "rule-too-slow"
     case stopping
 
     var status: Int {
@@ -46,7 +47,7 @@ struct Problem: Error, Sendable {
       case .tooManyRequests: 429
       case .headersTooLarge: 431
       case .internalError: 500
-      case .dependencyUnavailable, .overloaded, .tooSlow, .stopping: 503
+      case .dependencyUnavailable, .overloaded, .tooSlow, .ruleTooSlow, .stopping: 503
       }
     }
 
@@ -74,6 +75,7 @@ struct Problem: Error, Sendable {
       case .dependencyUnavailable: "A dependency does not answer"
       case .overloaded: "The server is overloaded"
       case .tooSlow: "The request takes too long"
+      case .ruleTooSlow: "The rule takes the database too long"
       case .stopping: "The server is stopping"
       }
     }

@@ -76,8 +76,8 @@ struct RuleCounts {
 
   /// The preview's count, from the rule on.
   private func count(_ rule: ZonedRule) async throws -> Int {
-    let filter = try await store.filter(of: rule, now: VariedLeads.now, timeoutMS: Self.timeoutMS)
-    return try await store.preview(filter, sample: 0, timeoutMS: Self.timeoutMS).count
+    let compiled = try await store.compile(rule, now: VariedLeads.now)
+    return try await store.preview(compiled, sample: 0, timeoutMS: Self.timeoutMS).count
   }
 
   private func timed(_ body: () async throws -> Int) async throws -> (Int, Double) {
@@ -88,7 +88,7 @@ struct RuleCounts {
 
   /// The stages of the winning plan, innermost last, with the indexes they use.
   private func plan(of rule: ZonedRule) async throws -> String {
-    let filter = try await store.filter(of: rule, now: VariedLeads.now, timeoutMS: Self.timeoutMS)
+    let filter = try await store.compile(rule, now: VariedLeads.now).filter()
     let reply = try await store.mongo.withConnection {
       try $0.command([
         "explain": ["find": .string(Collections.leads), "filter": .document(filter)], "verbosity": "queryPlanner",

@@ -31,12 +31,45 @@ public struct BehaviourQuery: Sendable {
     }
   }
 
+  /// Over `collection`: all documents that can count and, for the most part, no others, by a condition that an index
+  /// serves; nil when there is none.
+  public var indexedWindow: BSONDocument? {
+    guard case .orders(let query) = question, let window = query.window else { return nil }
+    return [
+      "ordered_at": ["$gte": .date(milliseconds: window.lowerBound), "$lte": .date(milliseconds: window.upperBound)]
+    ]
+  }
+
   /// An aggregation whose documents' `_id` are the leads that fulfil the condition, or, if `holdsWithoutDocuments`, those
   /// that do not.
-  public var leadsPipeline: [BSONDocument] {
+  public var leadsPipeline: [BSONDocument] { pipeline(among: nil) }
+
+  /// `leadsPipeline` for some leads only.
+  public func leadsPipeline(among leads: [ObjectID]) -> [BSONDocument] { pipeline(among: leads) }
+
+  private func pipeline(among leads: [ObjectID]?) -> [BSONDocument] {
     switch question {
-    case .orders(let query): query.pipeline
-    case .campaign(let query): [["$match": .document(query.filter)], ["$group": ["_id": "$lead_id"]]]
+    case .orders(let query): query.pipeline(among: leads)
+    case .campaign(let query):
+      [["$match": .document(Self.match(query.filter, among: leads))], ["$group": ["_id": "$lead_id"]]]
+    }
+  }
+
+  static func match(_ filter: BSONDocument, among leads: [ObjectID]?) -> BSONDocument {
+    guard let leads else { return filter }
+    let ids: BSONDocument = ["lead_id": ["$in": .array(leads.map { .objectID($0) })]]
+    return filter.isEmpty ? ids : Filters.all([ids, filter])
+  }
+
+  /// An aggregation that yields at most one document, which `answer(found:)` understands.
+  public func pipeline(ofLead id: ObjectID) -> [BSONDocument] {
+    switch question {
+    case .orders(let query): return query.pipeline(ofLead: id)
+    case .campaign(let query):
+      return [
+        ["$match": .document(Filters.all([["lead_id": .objectID(id)], query.filter].filter { !$0.isEmpty }))],
+        ["$limit": 1], ["$project": ["_id": 1]],
+      ]
     }
   }
 

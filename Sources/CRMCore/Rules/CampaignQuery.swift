@@ -14,10 +14,7 @@ public struct CampaignQuery: Sendable {
     campaign = condition.campaign
     status = condition.status
     negate = condition.negate
-    window = condition.within.map { span in
-      let (first, last) = clock.window(span, .ago)
-      return first...max(first, last)
-    }
+    window = condition.within.map { clock.range($0, .ago) }
   }
 
   /// The statuses that count as this one, each with the time at which it was reached. A message may be read without

@@ -18,6 +18,16 @@ extension CompiledRule {
     return try bounded(root.filter { resolved[$0] })
   }
 
+  /// The filter for people: what a behaviour condition finds stands in it as a text that names the question, since the
+  /// ids may be a million. Questions are numbered as in `behaviours`.
+  public func filterForReading() throws(RuleError) -> BSONDocument {
+    try bounded(
+      root.filter { index in
+        let ids: BSONDocument = ["_id": ["$in": .string("the leads that questions[\(index)] finds")]]
+        return behaviours[index].holdsWithoutDocuments ? Filters.not(ids) : ids
+      })
+  }
+
   var needsBehaviour: RuleError {
     RuleError(
       behaviours.map {

@@ -35,6 +35,18 @@ struct ConditionCompiler {
     }
   }
 
+  /// A comparison over the totals that a lead carries. A lead without orders has none of them, where count and sum are 0.
+  func predicate(overTotals orders: OrdersCondition, path: String) throws(RuleError) -> Predicate {
+    let field = RuleField.total(orders.measure)
+    let comparison = try predicate(field, orders.operator, orders.value, path: path)
+    guard let zero = OrdersQuery.valueWithoutOrders(orders.measure) else { return comparison }
+    let program = RuleProgram(comparison, .lead)
+    let holdsForZero = program.matches([field.path[0]: .document([field.path[1]: zero])])
+    guard holdsForZero != program.matches([:]) else { return comparison }
+    let isMissing = Predicate.not(.test(FieldTest(field: field, test: .exists)))
+    return holdsForZero ? .any([comparison, isMissing]) : .not(.any([.not(comparison), isMissing]))
+  }
+
   /// Tags are labels: one contains another when it is the other.
   private func contains(_ text: RuleText, _ field: RuleField) -> ValueTest {
     field.kind == .tag ? .equals(.text(text)) : .contains(FoldedText(text.string))

@@ -35,7 +35,7 @@ public struct DecodedLeads: Sendable {
 
 extension SlotKeys {
   /// The value of each key, in its slot; missing where there is none.
-  typealias Cells = InlineArray<11, BSONCell>
+  typealias Cells = InlineArray<12, BSONCell>
 
   /// Reads the elements at a document's root until every key has been found. Of a key that is there twice, the first
   /// counts, as everywhere.

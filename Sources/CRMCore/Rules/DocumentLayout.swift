@@ -9,7 +9,7 @@ enum DocumentLayout {
     case .lead:
       [
         "name", "emails", "phones", "tags", "total_spend", "visits", "last_order_at", "created_at", "updated_at",
-        "opted_out", "metadata",
+        "opted_out", "metadata", "order_totals",
       ]
     case .order: ["order_no", "currency", "ordered_at", "amount", "items"]
     case .measure: ["value"]
@@ -17,7 +17,7 @@ enum DocumentLayout {
   }
 
   /// Slots of the widest layout.
-  static let slots = 11
+  static let slots = 12
 
   func slot(of key: String) -> Int { keys.firstIndex(of: key) ?? 0 }
 }

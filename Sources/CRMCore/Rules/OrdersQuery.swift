@@ -11,9 +11,12 @@ public struct OrdersQuery: Sendable {
   private let counts: RuleProgram?
   private let compares: RuleProgram
 
-  init(measure: OrdersCondition.Measure, matching: CompiledRule.Node?, comparison: Predicate) {
+  init(
+    measure: OrdersCondition.Measure, matching: CompiledRule.Node?, window: ClosedRange<Int64>?, comparison: Predicate
+  ) {
     self.measure = measure
     self.matching = matching
+    self.window = window
     self.comparison = comparison
     counts = matching.map { RuleProgram($0, .order) }
     compares = RuleProgram(comparison, .measure)
@@ -25,33 +28,61 @@ public struct OrdersQuery: Sendable {
   /// "Fewer than 3 orders" finds who never bought.
   var holdsWithoutOrders: Bool { compares.matches(Self.document(value(of: []))) }
 
-  var pipeline: [BSONDocument] {
-    let value: BSONValue =
-      switch measure {
-      case .count: ["$sum": 1]
-      case .sum: ["$sum": "$amount"]
-      case .average: ["$avg": "$amount"]
-      case .first: ["$min": "$ordered_at"]
-      case .last: ["$max": "$ordered_at"]
-      }
+  /// The first and the last millisecond at which an order that counts can have been made; nil: any.
+  let window: ClosedRange<Int64>?
+
+  private var accumulator: BSONValue {
+    switch measure {
+    case .count: ["$sum": 1]
+    case .sum: ["$sum": "$amount"]
+    case .average: ["$avg": "$amount"]
+    case .first: ["$min": "$ordered_at"]
+    case .last: ["$max": "$ordered_at"]
+    }
+  }
+
+  /// - Parameter leads: the only leads of interest; nil: all.
+  func pipeline(among leads: [ObjectID]?) -> [BSONDocument] {
     let wanted = holdsWithoutOrders ? Filters.not(comparison.filter) : comparison.filter
     return [
-      ["$match": .document(filter)], ["$group": ["_id": "$lead_id", "value": value]], ["$match": .document(wanted)],
-      ["$project": ["_id": 1]],
+      ["$match": .document(BehaviourQuery.match(filter, among: leads))],
+      ["$group": ["_id": "$lead_id", "value": accumulator]],
+      ["$match": .document(wanted)], ["$project": ["_id": 1]],
     ]
   }
 
-  func holds(for orders: [BSONDocument]) -> Bool { compares.matches(Self.document(value(of: orders))) }
+  /// One document with the measure of one lead's orders; none when no order counts.
+  func pipeline(ofLead id: ObjectID) -> [BSONDocument] {
+    [
+      ["$match": .document(Filters.all([["lead_id": .objectID(id)]] + (matching == nil ? [] : [filter])))],
+      ["$group": ["_id": "$lead_id", "value": accumulator]],
+    ]
+  }
+
+  func holds(for orders: [BSONDocument]) -> Bool { holds(forValue: value(of: orders)) }
+
+  /// - Parameter value: the measure; nil when it has no value.
+  func holds(forValue value: BSONValue?) -> Bool { compares.matches(Self.document(value)) }
 
   /// The measure of one lead's orders; nil when it has no value.
   func value(of orders: [BSONDocument]) -> BSONValue? {
     let counted = counts.map { rule in orders.filter { rule.matches($0) } } ?? orders
+    guard !counted.isEmpty else { return Self.valueWithoutOrders(measure) }
     switch measure {
     case .count: return .int64(Int64(counted.count))
     case .sum: return .double(Self.sum(counted))
-    case .average: return counted.isEmpty ? nil : .double(Self.sum(counted) / Double(counted.count))
+    case .average: return .double(Self.sum(counted) / Double(counted.count))
     case .first: return counted.compactMap { $0["ordered_at"]?.dateMilliseconds }.min().map { .date(milliseconds: $0) }
     case .last: return counted.compactMap { $0["ordered_at"]?.dateMilliseconds }.max().map { .date(milliseconds: $0) }
+    }
+  }
+
+  /// The measure of no orders: 0 or missing.
+  static func valueWithoutOrders(_ measure: OrdersCondition.Measure) -> BSONValue? {
+    switch measure {
+    case .count: .int64(0)
+    case .sum: .double(0)
+    case .average, .first, .last: nil
     }
   }
 

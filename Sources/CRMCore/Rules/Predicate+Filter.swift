@@ -47,7 +47,7 @@ extension FieldTest {
       ]
     }
     let filter = test.filter(field.path.joined(separator: "."), field)
-    guard field.path.count > 1 else { return filter }
+    guard field.path.count > 1, field.mayPassArrays else { return filter }
     let objects = (1..<field.path.count).map { count -> BSONDocument in
       [field.path.prefix(count).joined(separator: "."): ValueTest.notAnArray]
     }

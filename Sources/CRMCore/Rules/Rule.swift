@@ -58,6 +58,9 @@ public struct OrdersCondition: Hashable, Sendable {
     self.operator = `operator`
     self.value = value
   }
+
+  /// No order is left out.
+  var concernsAllOrders: Bool { filter == nil && within == nil }
 }
 
 /// Whether a campaign's message got as far as a status.

@@ -55,6 +55,12 @@ struct RuleClock {
     }
   }
 
+  /// The same as a range; a step of the calendar can be no time at all.
+  func range(_ span: RuleSpan, _ direction: RuleDate.Direction) -> ClosedRange<Int64> {
+    let (first, last) = window(span, direction)
+    return first...max(first, last)
+  }
+
   private func now(movedBy span: RuleSpan, _ sign: Int) -> Int64 {
     let amount = span.amount * sign
     return switch span.unit {

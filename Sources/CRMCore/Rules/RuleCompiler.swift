@@ -5,13 +5,18 @@ import CivilTime
 struct RuleCompiler {
   let now: Timestamp
   let segments: (ObjectID) -> (rule: Rule, zone: CalendarZone)?
+  /// Whether leads carry the totals over all of their orders.
+  let hasOrderTotals: Bool
   private(set) var behaviours: [BehaviourQuery] = []
   private var openSegments: [ObjectID] = []
   private var depth = 0
   private var conditions = 0
 
-  init(now: Timestamp, segments: @escaping (ObjectID) -> (rule: Rule, zone: CalendarZone)?) {
+  init(
+    now: Timestamp, hasOrderTotals: Bool, segments: @escaping (ObjectID) -> (rule: Rule, zone: CalendarZone)?
+  ) {
     self.now = now
+    self.hasOrderTotals = hasOrderTotals
     self.segments = segments
   }
 
@@ -28,8 +33,13 @@ struct RuleCompiler {
         CompiledRule.Leaf(path: path, rule: rule), try conditions.predicate(condition, path: path))
     case .orders(let orders):
       try count(path)
+      if hasOrderTotals, orders.concernsAllOrders {
+        return .condition(
+          CompiledRule.Leaf(path: path, rule: rule), try conditions.predicate(overTotals: orders, path: path))
+      }
       let query = OrdersQuery(
         measure: orders.measure, matching: try matchingOrders(orders, path, conditions),
+        window: orders.within.map { conditions.clock.range($0, .ago) },
         comparison: try conditions.predicate(
           .measure(orders.measure), orders.operator, orders.value, path: path))
       behaviours.append(BehaviourQuery(path: path, question: .orders(query)))

@@ -37,19 +37,37 @@ public struct RuleDecision: Sendable, Equatable, JSONRepresentable {
 }
 
 /// What a behaviour query comes to for one lead.
-struct BehaviourAnswer {
+public struct BehaviourAnswer: Sendable {
   let holds: Bool
   let actual: JSONValue
 }
 
 extension BehaviourQuery {
   func answer(for documents: [BSONDocument]) -> BehaviourAnswer {
-    let actual: JSONValue =
-      switch question {
-      case .orders(let query): query.value(of: documents).map(JSONValue.init(bson:)) ?? .null
-      case .campaign(let query): .bool(query.hasMessage(in: documents))
-      }
-    return BehaviourAnswer(holds: holds(for: documents), actual: actual)
+    switch question {
+    case .orders(let query): query.answer(value: query.value(of: documents))
+    case .campaign(let query): query.answer(hasMessage: query.hasMessage(in: documents))
+    }
+  }
+
+  /// The answer for a lead of whom `pipeline(ofLead:)` yielded this, or nothing.
+  public func answer(found: BSONDocument?) -> BehaviourAnswer {
+    switch question {
+    case .orders(let query): query.answer(value: found.map { $0["value"] } ?? query.value(of: []))
+    case .campaign(let query): query.answer(hasMessage: found != nil)
+    }
+  }
+}
+
+extension OrdersQuery {
+  fileprivate func answer(value: BSONValue?) -> BehaviourAnswer {
+    BehaviourAnswer(holds: holds(forValue: value), actual: value.map(JSONValue.init(bson:)) ?? .null)
+  }
+}
+
+extension CampaignQuery {
+  fileprivate func answer(hasMessage: Bool) -> BehaviourAnswer {
+    BehaviourAnswer(holds: hasMessage != negate, actual: .bool(hasMessage))
   }
 }
 
@@ -88,8 +106,14 @@ extension CompiledRule.Node {
 
 extension CompiledRule.Leaf {
   fileprivate func actual(in lead: BSONDocument) -> JSONValue {
-    guard case .condition(let condition) = rule else { return .null }
-    return lead.value(at: condition.field.path).map(JSONValue.init(bson:)) ?? .null
+    let value: BSONValue? =
+      switch rule {
+      case .condition(let condition): lead.value(at: condition.field.path)
+      case .orders(let orders):
+        lead.value(at: RuleField.total(orders.measure).path) ?? OrdersQuery.valueWithoutOrders(orders.measure)
+      case .and, .or, .not, .campaign, .segment: nil
+      }
+    return value.map(JSONValue.init(bson:)) ?? .null
   }
 
   fileprivate func decider(_ result: Bool, _ actual: JSONValue) -> RuleDecision.Decider {

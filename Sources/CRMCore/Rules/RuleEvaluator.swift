@@ -45,7 +45,11 @@ extension CompiledRule {
   public func decide(
     _ lead: BSONDocument, documents: (BehaviourQuery) throws -> [BSONDocument]
   ) rethrows -> RuleDecision {
-    let answers = try behaviours.map { $0.answer(for: try documents($0)) }
+    decide(lead, answers: try behaviours.map { $0.answer(for: try documents($0)) })
+  }
+
+  /// As above, from answers that are known, in the order of `behaviours`.
+  public func decide(_ lead: BSONDocument, answers: [BehaviourAnswer]) -> RuleDecision {
     let (matches, deciders) = root.decide(lead, answers)
     return RuleDecision(matches: matches, decidedBy: deciders)
   }

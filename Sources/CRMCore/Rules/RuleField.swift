@@ -26,14 +26,17 @@ public struct RuleField: Hashable, Sendable {
   let slot: Int
   /// An array of objects at the root of the path; a condition holds when one of the objects fulfils it.
   let isWithinArray: Bool
+  /// Whether an array can stand where the path wants an object. The schema keeps them out of what the product writes.
+  let mayPassArrays: Bool
 
   private init(
     _ name: String, _ kind: Kind, in layout: DocumentLayout = .lead, storedAs stored: String? = nil,
-    isWithinArray: Bool = false
+    isWithinArray: Bool = false, mayPassArrays: Bool = true
   ) {
     self.name = name
     self.kind = kind
     self.isWithinArray = isWithinArray
+    self.mayPassArrays = mayPassArrays
     path = (stored ?? name).split(separator: ".").map(String.init)
     slot = layout.slot(of: path[0])
   }
@@ -66,6 +69,11 @@ public struct RuleField: Hashable, Sendable {
   /// What a lead's orders amount to, in a document of its own.
   static func measure(_ measure: OrdersCondition.Measure) -> RuleField {
     RuleField("value", measure.kind, in: .measure)
+  }
+
+  /// What all of a lead's orders amount to, in the lead's own document.
+  static func total(_ measure: OrdersCondition.Measure) -> RuleField {
+    RuleField("orders.\(measure)", measure.kind, storedAs: "order_totals.\(measure)", mayPassArrays: false)
   }
 
   private static func named(_ fields: [RuleField]) -> [String: RuleField] {

@@ -34,6 +34,13 @@ public struct Segment: Sendable, Equatable {
 }
 
 extension Segment {
+  /// What a duplicate is called unless it is given a name; a long name is cut to make room.
+  public var nameOfCopy: String {
+    let suffix = " (copy)"
+    let room = SegmentInput.nameLength.upperBound - suffix.unicodeScalars.count
+    return String(String.UnicodeScalarView(name.unicodeScalars.prefix(room))) + suffix
+  }
+
   public init(bson: BSONDocument) throws(DocumentShapeError) {
     let reader = DocumentReader("segment", bson)
     self.init(

@@ -7,6 +7,9 @@ public struct SegmentInput: Sendable, Equatable {
   public var timezone: String?
   public var ownerUserID: String?
 
+  /// Code points of a name.
+  public static let nameLength = 1...200
+
   public init(name: String, rule: JSONValue, timezone: String? = nil, ownerUserID: String? = nil) {
     self.name = name
     self.rule = rule
@@ -17,7 +20,7 @@ public struct SegmentInput: Sendable, Equatable {
   /// Checks and normalises, reporting every bad field below `path`.
   public static func decode(_ json: JSONValue, path: String = "") -> Result<SegmentInput, ValidationError> {
     var reader = ObjectReader(json, path: path)
-    let name = reader.string("name", required: true, length: 1...200)
+    let name = reader.string("name", required: true, length: nameLength)
     let rule = reader.value("rule_ast", required: true)
     if let rule, rule.objectValue == nil {
       reader.reject("rule_ast", ObjectReader.wrongType(rule, expected: "an object"))

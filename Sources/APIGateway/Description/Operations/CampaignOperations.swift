@@ -37,7 +37,7 @@ extension Operation {
     "Render messages without sending any",
     "For the leads named, or for the first of the segment: 10 if the request has no body.",
     body: .json(.previewRequest, required: false), answers: [.data(.array(of: .previewedMessage))],
-    problems: [.tooSlow])
+    problems: [.tooSlow, .ruleTooSlow])
 
   static let runCampaign = Operation(
     "Launch a campaign", "One that has ended runs again only with `rerun`.",

@@ -1,0 +1,105 @@
+import BSON
+import CRMCore
+import JSON
+import Testing
+
+/// What the database has to know of a rule beside its filter: whom it can leave out, what it has to be asked, which
+/// indexes would help.
+@Suite struct RulesAudienceTests {
+  private static let spent = condition("total_spend", ">", 10)
+  private static let vip = condition("tags", "HAS_ANY", ["vip"])
+  private static let frequent = condition("visits", ">=", 3)
+  private static let ordered: JSONValue = [
+    "type": "orders", "measure": "count", "operator": ">=", "value": 2, "within": "30 days",
+  ]
+  private static let reached: JSONValue = ["type": "campaign", "campaign_id": "any", "status": "SENT"]
+
+  private func compiled(_ rule: JSONValue, hasOrderTotals: Bool = false) throws -> CompiledRule {
+    try Rule.decode(rule).compiled(now: ruleNow, hasOrderTotals: hasOrderTotals)
+  }
+
+  private func filter(_ rule: JSONValue) throws -> BSONDocument { try compiled(rule).filter() }
+
+  @Test func withoutQuestionsTheNecessaryFilterIsTheRulesOwn() throws {
+    for rule in [Self.spent, group("NOT", group("OR", Self.spent, Self.vip)), group("AND", Self.spent, Self.vip)] {
+      #expect(try compiled(rule).necessaryFilter == filter(rule))
+      #expect(try compiled(rule).requiredBehaviours?.isEmpty == true)
+    }
+  }
+
+  @Test func theNecessaryFilterLeavesOutWhatOnlyQuestionsDecide() throws {
+    let either = group("OR", Self.spent, Self.ordered)
+    let cases: [(JSONValue, JSONValue?)] = [
+      (Self.ordered, nil), (either, nil), (group("AND", Self.vip, either), Self.vip),
+      (group("AND", Self.spent, Self.ordered, Self.vip), group("AND", Self.spent, Self.vip)),
+      (group("NOT", Self.ordered), nil),
+      // Who spent is not found, whoever ordered: NOT (spent OR ordered).
+      (group("NOT", either), group("NOT", Self.spent)),
+      // Who did not spend may be found, and so may everybody: NOT (spent AND ordered).
+      (group("NOT", group("AND", Self.spent, Self.ordered)), nil),
+      (
+        group("OR", group("AND", Self.spent, Self.ordered), group("AND", Self.vip, Self.reached)),
+        group("OR", Self.spent, Self.vip)
+      ),
+    ]
+    for (rule, necessary) in cases {
+      let expected = try necessary.map { try filter($0) }
+      #expect(try compiled(rule).necessaryFilter == expected, "\(rule.encodedString())")
+    }
+  }
+
+  @Test func questionsThatAllHaveToBeFulfilledAreToldFromOthers() throws {
+    func required(_ rule: JSONValue) throws -> [String]? {
+      try compiled(rule).requiredBehaviours.map { $0.map { "\($0.isNegated ? "not " : "")\($0.index)" } }
+    }
+    #expect(try required(Self.ordered) == ["0"])
+    #expect(try required(group("AND", Self.spent, Self.ordered, group("NOT", Self.reached))) == ["0", "not 1"])
+    #expect(try required(group("NOT", group("OR", Self.spent, Self.ordered))) == ["not 0"])
+    #expect(try required(group("OR", group("AND", Self.vip, Self.ordered))) == ["0"])
+    #expect(try required(group("OR", Self.spent, Self.ordered)) == nil)
+    #expect(try required(group("NOT", group("AND", Self.spent, Self.ordered))) == nil)
+  }
+
+  @Test func conditionsAboutAllOrdersAskTheLeadThatCarriesTotals() throws {
+    func about(_ measure: String, _ op: String, _ value: JSONValue) throws -> CompiledRule {
+      try compiled(
+        ["type": "orders", "measure": .string(measure), "operator": .string(op), "value": value], hasOrderTotals: true)
+    }
+    #expect(try about("count", ">=", 2).filter() == ["order_totals.count": ["$gte": 2]])
+    #expect(
+      try about("count", "<", 2).filter() == [
+        "$or": [
+          ["order_totals.count": ["$lt": 2]], ["order_totals.count": ["$eq": nil, "$not": ["$type": "array"]]],
+        ]
+      ])
+    #expect(try about("average", "<", 2).filter() == ["order_totals.average": ["$lt": 2]])
+    let none = try about("count", "=", 0).evaluator()
+    let some = try about("count", "!=", 0).evaluator()
+    for (lead, orders) in [([:], 0), (["order_totals": ["count": 0]], 0), (["order_totals": ["count": 2]], 2)]
+      as [(BSONDocument, Int)]
+    {
+      #expect(none.matches(lead) == (orders == 0))
+      #expect(some.matches(lead) == (orders != 0))
+    }
+    let decision = try about("sum", "<", 5).evaluator().decide([:])
+    #expect(decision.matches && decision.decidedBy.map(\.actual) == [0.0])
+    #expect(try compiled(Self.ordered, hasOrderTotals: true).behaviours.count == 1, "a window asks the orders")
+  }
+
+  @Test func indexesAreAdvisedForWhatTheyCanServe() throws {
+    let city = condition("metadata.city", "=", "Oslo")
+    let advised: [(JSONValue, [BSONDocument])] = [
+      (Self.spent, [["total_spend": 1]]), (group("AND", Self.spent, Self.vip), [["tags": 1, "total_spend": 1]]),
+      // Two fields that may both be lists cannot share an index.
+      (group("AND", city, Self.vip), [["metadata.city": 1]]), (group("NOT", Self.spent), []),
+      (condition("name", "CONTAINS", "x"), []), (condition("name", "!=", "x"), []),
+      (group("AND", condition("name", "CONTAINS", "x"), Self.frequent), [["visits": 1]]),
+      (group("OR", Self.spent, city), [["total_spend": 1], ["metadata.city": 1]]),
+      (group("OR", Self.spent, condition("name", "CONTAINS", "x")), []),
+      (condition("last_order_at", "IN", ["2026-01-01", "2026-02-01"]), [["last_order_at": 1]]), (Self.ordered, []),
+    ]
+    for (rule, keys) in advised {
+      #expect(try compiled(rule).advisedIndexes.map(\.keys) == keys.map(\.keys), "\(rule.encodedString())")
+    }
+  }
+}
