@@ -97,20 +97,22 @@ extension Store {
     }
   }
 
-  /// The mistake that a claim whose lease ran out would be if it were sent again: only a seeded fault asks for it.
-  public func requeue(_ sendIDs: [UUIDBytes]) async throws -> [SendJob] {
-    guard !sendIDs.isEmpty else { return [] }
-    return try await mongo.withConnection { connection in
-      let filter: BSONDocument = [
-        "_id": ["$in": .array(sendIDs.map { .uuid($0.bytes) })], "status": .string(SendStatus.sending.rawValue),
-      ]
-      let rows = try connection.findAll(Collections.communicationLogs, filter, limit: sendIDs.count)
-      _ = try connection.updateMany(
-        Collections.communicationLogs, filter,
-        ["$set": ["status": .string(SendStatus.queued.rawValue), "rank": .int32(SendStatus.queued.rank)]])
-      return try rows.map { try Store.sendJob($0, attempt: 1) }
+  #if FAILPOINTS
+    /// The mistake that a claim whose lease ran out would be if it were sent again: only a seeded fault asks for it.
+    public func requeue(_ sendIDs: [UUIDBytes]) async throws -> [SendJob] {
+      guard !sendIDs.isEmpty else { return [] }
+      return try await mongo.withConnection { connection in
+        let filter: BSONDocument = [
+          "_id": ["$in": .array(sendIDs.map { .uuid($0.bytes) })], "status": .string(SendStatus.sending.rawValue),
+        ]
+        let rows = try connection.findAll(Collections.communicationLogs, filter, limit: sendIDs.count)
+        _ = try connection.updateMany(
+          Collections.communicationLogs, filter,
+          ["$set": ["status": .string(SendStatus.queued.rawValue), "rank": .int32(SendStatus.queued.rank)]])
+        return try rows.map { try Store.sendJob($0, attempt: 1) }
+      }
     }
-  }
+  #endif
 
   /// Marks an expanded chunk in which no row is queued or sending any more; sweeps pass it by.
   public func settle(_ chunk: AudienceChunk) async throws {

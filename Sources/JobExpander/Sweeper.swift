@@ -139,9 +139,11 @@ final class Sweeper: Service {
   private func sweepRows(of chunk: AudienceChunk, _ run: CampaignRun) async throws {
     let state = try await store.sweep(chunk, of: run, leaseSeconds: leaseSeconds)
     if state.open == 0 { return try await store.settle(chunk) }
-    if isFaulty(.lapsedClaimQueued) {
-      return try await publisher.publish(try await store.requeue(state.lapsed), trace: TraceContext())
-    }
+    #if FAILPOINTS
+      if isFaulty(.lapsedClaimQueued) {
+        return try await publisher.publish(try await store.requeue(state.lapsed), trace: TraceContext())
+      }
+    #endif
     if !state.lapsed.isEmpty {
       note("lapsed_claim", state.lapsed.count, run)
       try await publisher.publishUnknown(state.lapsed, of: chunk, run, now: store.clock.now())

@@ -35,9 +35,6 @@ struct Operation: Sendable {
 }
 
 extension Operation {
-  /// Says nothing, and so describes nothing wrongly.
-  static let undescribed = Operation("", answers: [])
-
   /// A parameter of the query string or a header.
   struct Parameter: Sendable {
     let name: String

@@ -34,7 +34,7 @@ struct Route: Sendable {
   let handler: Handler
 
   init(
-    _ method: HTTPMethod, _ pattern: String, _ name: String, operation: Operation = .undescribed, access: Access,
+    _ method: HTTPMethod, _ pattern: String, _ name: String, operation: Operation, access: Access,
     effect: Effect? = nil, body: Body = .none, idempotent: Bool = false, needs: [HealthBoard.Dependency] = [.database],
     _ handler: @escaping Handler
   ) {

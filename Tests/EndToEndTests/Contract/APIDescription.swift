@@ -40,7 +40,7 @@ final class APIDescription: Sendable {
   var pairs: Set<Pair> {
     var pairs: Set<Pair> = []
     for (_, item) in document["paths"]?.objectValue ?? [:] {
-      for (_, operation) in item.objectValue ?? [:] where operation["summary"] != "" {
+      for (_, operation) in item.objectValue ?? [:] {
         for status in operation["responses"]?.objectValue?.keys ?? [] {
           pairs.insert(Pair(operation: operation["operationId"]?.stringValue ?? "", status: Int(status) ?? 0))
         }
@@ -61,8 +61,6 @@ final class APIDescription: Sendable {
     guard let operation = operation(method, path) else {
       return [404, 405].contains(answer.status) ? [] : ["is not described, and answered \(answer.status)"]
     }
-    // An operation that says nothing of itself promises nothing.
-    if operation["summary"] == "" { return [] }
     let name = operation["operationId"]?.stringValue ?? ""
     guard var response = operation["responses"]?[String(answer.status)] else {
       return ["\(name): the status \(answer.status) is not described"]
