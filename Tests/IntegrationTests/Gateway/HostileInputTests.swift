@@ -76,9 +76,15 @@ import Testing
         let answer = try await harness.request(.get, target, as: key)
         #expect(answer.status == 200 && answer.data.arrayValue?.isEmpty == true, "\(target): \(answer.text)")
       }
-      for id in ["%7B%22%24ne%22%3A1%7D", "%24where", "..%2F..%2Fadmin", "0123456789abcdef0123456%00"] {
+      for id in ["%7B%22%24ne%22%3A1%7D", "%24where"] {
         let answer = try await harness.request(.get, "/api/v1/leads/\(id)", as: key)
         #expect(answer.status == 400 || answer.status == 404, "\(id): \(answer.text)")
+      }
+      // The server refuses these while it reads the target, before there is a request.
+      for id in ["..%2F..%2Fadmin", "0123456789abcdef0123456%00"] {
+        await #expect(throws: HTTPServerProblem.self, "\(id)") {
+          try await harness.request(.get, "/api/v1/leads/\(id)", as: key)
+        }
       }
     }
   }
