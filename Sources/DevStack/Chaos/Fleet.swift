@@ -96,6 +96,8 @@ final class Fleet: Sendable {
     await stop(names.filter { $0 == "broker" }, within: .seconds(5))
     await stop(names.filter { $0.hasPrefix("mongod") }, within: .seconds(10))
     await probe.close()
+    // The directory is free for the next fleet.
+    try? directory.table.clear()
   }
 
   private func stop(_ names: [String], within limit: Duration) async {
