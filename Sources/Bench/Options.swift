@@ -49,7 +49,10 @@ struct Options: Sendable {
     }
   }
 
-  private static func count(_ text: String, _ name: String, _ range: ClosedRange<Int>) throws -> Int {
+  /// A number of a range.
+  ///
+  /// - Throws: `BenchError` naming the option and the range.
+  static func count(_ text: String, _ name: String, _ range: ClosedRange<Int>) throws -> Int {
     guard let count = Int(text), range.contains(count) else {
       throw BenchError("\(name) is \(text): expected a number from \(range.lowerBound) to \(range.upperBound)")
     }

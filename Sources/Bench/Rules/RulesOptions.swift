@@ -21,7 +21,7 @@ struct RulesOptions: Sendable {
   /// - Returns: nil when help was asked for.
   /// - Throws: `BenchError` naming what is wrong.
   init?(_ arguments: [String], _ environment: [String: String]) throws {
-    if let text = environment["N"], !text.isEmpty { leads = try Self.count(text, "N", 0...20_000_000) }
+    if let text = environment["N"], !text.isEmpty { leads = try Options.count(text, "N", 0...20_000_000) }
     var rest = arguments[...]
     while let option = rest.popFirst() {
       func value() throws -> String {
@@ -29,19 +29,12 @@ struct RulesOptions: Sendable {
         return value
       }
       switch option {
-      case "--leads": leads = try Self.count(value(), option, 0...20_000_000)
-      case "--rounds": rounds = try Self.count(value(), option, 10...1_000)
+      case "--leads": leads = try Options.count(value(), option, 0...20_000_000)
+      case "--rounds": rounds = try Options.count(value(), option, 10...1_000)
       case "--results": results = try value()
       case "--help", "-h", "help": return nil
       default: throw BenchError("unknown option \(option); see minicrm-bench rules --help")
       }
     }
-  }
-
-  private static func count(_ text: String, _ name: String, _ range: ClosedRange<Int>) throws -> Int {
-    guard let count = Int(text), range.contains(count) else {
-      throw BenchError("\(name) is \(text): expected a number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return count
   }
 }
