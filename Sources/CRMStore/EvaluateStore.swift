@@ -21,7 +21,7 @@ extension Store {
     _ rule: ZonedRule, lead: EvaluatedLead, now: Timestamp, timeoutMS: Int
   ) async throws -> RuleDecision {
     let allowance = TimeAllowance(milliseconds: timeoutMS)
-    let compiled = try await compile(rule, now: now)
+    let compiled = try await compile(rule, now: now, isForOneLead: true)
     switch lead {
     case .described(let document):
       return compiled.decide(document, answers: compiled.behaviours.map { $0.answer(found: nil) })

@@ -86,6 +86,55 @@ import Testing
     #expect(try compiled(Self.ordered, hasOrderTotals: true).behaviours.count == 1, "a window asks the orders")
   }
 
+  private func orders(_ op: String, _ value: JSONValue, _ more: (String, JSONValue)...) -> JSONValue {
+    let all: [(key: String, value: JSONValue)] = [
+      ("type", "orders"), ("measure", "count"), ("operator", .string(op)), ("value", value), ("within", "30 days"),
+    ]
+    return .object(JSONObject(all + more.map { (key: $0.0, value: $0.1) }))
+  }
+
+  @Test func whetherThereWasAnOrderIsToldByTheLastOne() throws {
+    func compiled(_ rule: JSONValue) throws -> CompiledRule {
+      try Rule.decode(rule).compiled(now: ruleNow, hasOrderTotals: true, hasLaterOrders: false)
+    }
+    let start = BSONValue.date(milliseconds: ruleNow.milliseconds - 30 * 86_400_000)
+    let recent: BSONDocument = [
+      "$and": [
+        ["order_totals.last": ["$gte": start]],
+        ["order_totals.first": ["$lte": .date(milliseconds: ruleNow.milliseconds)]],
+      ]
+    ]
+    for (op, value) in [(">=", 1), (">", 0), ("!=", 0), (">=", 0.5)] as [(String, JSONValue)] {
+      #expect(try compiled(orders(op, value)).filter() == recent, "\(op) \(value)")
+    }
+    for (op, value) in [("<", 1), ("<=", 0), ("=", 0)] as [(String, JSONValue)] {
+      #expect(try compiled(orders(op, value)).filter() == ["$nor": [.document(recent)]], "\(op) \(value)")
+    }
+    let bought = condition("items.sku", "=", "A")
+    for rule in [
+      orders(">=", 2), orders("=", 1), orders("!=", 1), orders("BETWEEN", [1, 9]), orders("IN", [0]),
+      orders(">=", 1, ("where", bought)),
+    ] {
+      #expect(try compiled(rule).behaviours.count == 1, "\(rule.encodedString())")
+    }
+    #expect(
+      try Rule.decode(orders(">=", 1)).compiled(now: ruleNow, hasOrderTotals: true).behaviours.count == 1,
+      "with orders of the future, the last one tells nothing")
+  }
+
+  @Test func totalsTellWhomAQuestionCannotFind() throws {
+    func necessary(_ rule: JSONValue) throws -> String? {
+      try compiled(rule, hasOrderTotals: true).necessaryFilter.map { "\($0)" }
+    }
+    let three = try #require(try necessary(orders(">=", 3)))
+    #expect(three.contains("order_totals.last") && three.contains("order_totals.count") && three.contains("3"))
+    let one = try #require(try necessary(orders("=", 1)))
+    #expect(one.contains("order_totals.last") && !one.contains("order_totals.count"))
+    #expect(try necessary(orders("<", 3)) == nil, "it finds leads without orders")
+    #expect(try necessary(group("NOT", orders("<", 3))) == necessary(orders(">=", 3)))
+    #expect(try necessary(group("OR", orders(">=", 3), Self.reached)) == nil)
+  }
+
   @Test func indexesAreAdvisedForWhatTheyCanServe() throws {
     let city = condition("metadata.city", "=", "Oslo")
     let advised: [(JSONValue, [BSONDocument])] = [

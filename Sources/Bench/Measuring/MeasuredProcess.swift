@@ -7,11 +7,19 @@ struct MeasuredProcess: Sendable {
   /// Clock ticks after boot at which it started: a pid alone may be another's by now.
   private let startTicks: UInt64
 
-  /// This process: the load.
-  static var own: MeasuredProcess {
-    let pid = getpid()
-    return MeasuredProcess(name: "minicrm-bench", pid: pid, startTicks: fields(of: pid)?.startTicks ?? 0)
+  private init(name: String, pid: pid_t, startTicks: UInt64) {
+    self.name = name
+    self.pid = pid
+    self.startTicks = startTicks
   }
+
+  /// The process that has this id now.
+  init(name: String, pid: pid_t) {
+    self.init(name: name, pid: pid, startTicks: Self.fields(of: pid)?.startTicks ?? 0)
+  }
+
+  /// This process: the load.
+  static var own: MeasuredProcess { MeasuredProcess(name: "minicrm-bench", pid: getpid()) }
 
   /// The processes of a stack, in the order of their start, from its table: name, pid and start time, tab-separated.
   static func listed(in file: URL) -> [MeasuredProcess] {

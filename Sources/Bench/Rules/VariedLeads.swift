@@ -71,7 +71,7 @@ struct VariedLeads {
 }
 
 /// SplitMix64.
-struct SplitMix64 {
+struct SplitMix64: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {

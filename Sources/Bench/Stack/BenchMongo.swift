@@ -8,6 +8,8 @@ struct BenchMongo: Sendable {
   let client: MongoClient
   /// `started here` or where it is.
   let description: String
+  /// Where the server was started here.
+  var process: MeasuredProcess? { server?.measured(as: "mongod") }
   private let server: Child?
   private let directory: URL?
 

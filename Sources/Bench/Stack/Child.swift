@@ -45,6 +45,9 @@ final class Child: Sendable {
     }
   }
 
+  /// It as a process to measure.
+  func measured(as name: String) -> MeasuredProcess { MeasuredProcess(name: name, pid: pid) }
+
   /// Does nothing once its end is known: its id may be another's by then.
   func signal(_ number: Int32) {
     state.withLock { if case .running = $0 { kill(pid, number) } }

@@ -13,6 +13,8 @@ public struct BehaviourQuery: Sendable {
   /// The condition that asks.
   public let path: String
   public let question: Question
+  /// Every lead that `leadsPipeline` finds passes this filter over leads; nil: any lead may be among them.
+  public let narrowing: BSONDocument?
 
   /// The collection to ask.
   public var collection: String {

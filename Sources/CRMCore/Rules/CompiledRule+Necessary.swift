@@ -5,7 +5,7 @@ extension CompiledRule {
   /// A filter that every lead the rule finds passes; nil when that may be any lead.
   ///
   /// Without behaviour conditions it is the rule's own filter.
-  public var necessaryFilter: BSONDocument? { root.approximation(.above) }
+  public var necessaryFilter: BSONDocument? { root.approximation(.above, behaviours) }
 
   /// The behaviour conditions, by their index in `behaviours`, when nothing but they and lead conditions that
   /// `necessaryFilter` holds whole has to be fulfilled; nil when the rule combines them in any other way.
@@ -23,23 +23,22 @@ extension CompiledRule.Node {
   }
 
   /// Nil: every lead above, no lead below.
-  fileprivate func approximation(_ side: Side) -> BSONDocument? {
+  fileprivate func approximation(_ side: Side, _ behaviours: [BehaviourQuery]) -> BSONDocument? {
+    func group(
+      _ nodes: [CompiledRule.Node], mayDrop: Bool, _ combine: ([BSONDocument]) -> BSONDocument
+    ) -> BSONDocument? {
+      let filters = nodes.compactMap { $0.approximation(side, behaviours) }
+      guard !filters.isEmpty, mayDrop || filters.count == nodes.count else { return nil }
+      return combine(filters)
+    }
     switch self {
     case .condition(_, let predicate): return predicate.filter
-    case .behaviour: return nil
-    case .not(let node): return node.approximation(side.opposite).map(Filters.not)
-    case .segment(_, let node): return node.approximation(side)
-    case .all(let nodes): return group(nodes, side, mayDrop: side == .above, Filters.all)
-    case .any(let nodes): return group(nodes, side, mayDrop: side == .below, Filters.any)
+    case .behaviour(_, let index): return behaviours[index].approximation(side)
+    case .not(let node): return node.approximation(side.opposite, behaviours).map(Filters.not)
+    case .segment(_, let node): return node.approximation(side, behaviours)
+    case .all(let nodes): return group(nodes, mayDrop: side == .above, Filters.all)
+    case .any(let nodes): return group(nodes, mayDrop: side == .below, Filters.any)
     }
-  }
-
-  private func group(
-    _ nodes: [CompiledRule.Node], _ side: Side, mayDrop: Bool, _ combine: ([BSONDocument]) -> BSONDocument
-  ) -> BSONDocument? {
-    let filters = nodes.compactMap { $0.approximation(side) }
-    guard !filters.isEmpty, mayDrop || filters.count == nodes.count else { return nil }
-    return combine(filters)
   }
 
   private var hasBehaviour: Bool {
@@ -67,6 +66,16 @@ extension CompiledRule.Node {
       }
       return all
     case .all, .any: return nil
+    }
+  }
+}
+
+extension BehaviourQuery {
+  /// Whom the question cannot find is known without asking.
+  fileprivate func approximation(_ side: CompiledRule.Node.Side) -> BSONDocument? {
+    switch side {
+    case .above: holdsWithoutDocuments ? nil : narrowing
+    case .below: holdsWithoutDocuments ? narrowing.map(Filters.not) : nil
     }
   }
 }

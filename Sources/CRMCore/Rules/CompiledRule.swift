@@ -35,14 +35,18 @@ extension Rule {
   ///   - path: where the rule stands in the request, for problems and decisions.
   ///   - hasOrderTotals: whether leads carry the totals over all of their orders (`order_totals`); conditions
   ///     about all orders then ask the lead, else the orders.
+  ///   - hasLaterOrders: whether there may be orders later than `now`. Where there are none, a lead's last order tells
+  ///     whether there is any in a window that ends now.
   ///   - segments: the rule of a stored segment and its own zone; nil for one that does not exist.
   /// - Throws: `invertedRange` when a range is the wrong way round now, `unknownSegment`, `cycle`.
   public func compiled(
     now: Timestamp, zone: CalendarZone = .utc, path: String = "rule_ast",
-    hasOrderTotals: Bool = false, segments: (ObjectID) -> (rule: Rule, zone: CalendarZone)? = { _ in nil }
+    hasOrderTotals: Bool = false, hasLaterOrders: Bool = true,
+    segments: (ObjectID) -> (rule: Rule, zone: CalendarZone)? = { _ in nil }
   ) throws(RuleError) -> CompiledRule {
     try withoutActuallyEscaping(segments) { segments throws(RuleError) in
-      var compiler = RuleCompiler(now: now, hasOrderTotals: hasOrderTotals, segments: segments)
+      var compiler = RuleCompiler(
+        now: now, hasOrderTotals: hasOrderTotals, hasLaterOrders: hasLaterOrders, segments: segments)
       let root = try compiler.node(self, path, ConditionCompiler(clock: RuleClock(now: now, zone: zone)))
       return CompiledRule(root: root, behaviours: compiler.behaviours)
     }

@@ -7,16 +7,20 @@ struct RuleCompiler {
   let segments: (ObjectID) -> (rule: Rule, zone: CalendarZone)?
   /// Whether leads carry the totals over all of their orders.
   let hasOrderTotals: Bool
+  /// Whether there may be orders later than `now`.
+  let hasLaterOrders: Bool
   private(set) var behaviours: [BehaviourQuery] = []
   private var openSegments: [ObjectID] = []
   private var depth = 0
   private var conditions = 0
 
   init(
-    now: Timestamp, hasOrderTotals: Bool, segments: @escaping (ObjectID) -> (rule: Rule, zone: CalendarZone)?
+    now: Timestamp, hasOrderTotals: Bool, hasLaterOrders: Bool,
+    segments: @escaping (ObjectID) -> (rule: Rule, zone: CalendarZone)?
   ) {
     self.now = now
     self.hasOrderTotals = hasOrderTotals
+    self.hasLaterOrders = hasLaterOrders
     self.segments = segments
   }
 
@@ -42,12 +46,19 @@ struct RuleCompiler {
         window: orders.within.map { conditions.clock.range($0, .ago) },
         comparison: try conditions.predicate(
           .measure(orders.measure), orders.operator, orders.value, path: path))
-      behaviours.append(BehaviourQuery(path: path, question: .orders(query)))
-      return .behaviour(CompiledRule.Leaf(path: path, rule: rule), behaviours.count - 1)
+      let leaf = CompiledRule.Leaf(path: path, rule: rule)
+      let totals = CompiledRule.Node.all(query.demandsOnTotals().map { .condition(leaf, $0) })
+      if hasOrderTotals, !hasLaterOrders, orders.filter == nil, query.asksForAnyOrder(orders.operator) {
+        return query.holdsWithoutOrders ? .not(totals) : totals
+      }
+      behaviours.append(
+        BehaviourQuery(
+          path: path, question: .orders(query), narrowing: hasOrderTotals ? totals.filter { _ in [:] } : nil))
+      return .behaviour(leaf, behaviours.count - 1)
     case .campaign(let campaign):
       try count(path)
       let query = CampaignQuery(campaign, conditions.clock)
-      behaviours.append(BehaviourQuery(path: path, question: .campaign(query)))
+      behaviours.append(BehaviourQuery(path: path, question: .campaign(query), narrowing: nil))
       return .behaviour(CompiledRule.Leaf(path: path, rule: rule), behaviours.count - 1)
     case .segment(let id):
       try count(path)
