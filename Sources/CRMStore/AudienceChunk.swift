@@ -61,7 +61,6 @@ public struct AudienceChunk: Sendable {
     }
     document.append("expanded", expanded)
     document.appendDate("created_at", milliseconds: createdAt.milliseconds)
-    document.appendDate("published_at", milliseconds: createdAt.milliseconds)
     return document
   }
 }

@@ -95,9 +95,7 @@ extension Store {
           "_id": .uuid(run.bytes),
           "state": ["$in": .array(RunState.active.map { .string($0.rawValue) })],
         ],
-        update: [
-          "$inc": ["manual_chunks": 1], "$set": ["updated_at": .date(milliseconds: now.milliseconds)],
-        ], returnNew: true)
+        update: ["$inc": ["manual_chunks": 1], "$currentDate": ["updated_at": true]], returnNew: true)
       guard let touched else { return nil }
       let known = try Store.manualChunks(run, holding: leadIDs, connection)
       let covered = Set(known.flatMap(\.leadIDs))
@@ -107,7 +105,7 @@ extension Store {
       let chunk = AudienceChunk(
         runID: run, sequence: -(touched["manual_chunks"]?.int64Value ?? 1), origin: .manual, leadIDs: added,
         createdAt: now)
-      try connection.insertOne(Collections.audienceChunks, chunk.bson())
+      try connection.insertOne(Collections.audienceChunks, chunk.bson(), datedBy: "published_at")
       _ = try connection.updateOne(
         Collections.campaignRuns, ["_id": .uuid(run.bytes)], ["$inc": ["audience": .int64(Int64(added.count))]])
       var delta = CampaignStats()

@@ -118,7 +118,7 @@ extension Store {
           ]
         ])
       guard moved.matched == 1 else { throw FreezeInterrupted() }
-      try connection.insertOne(Collections.audienceChunks, chunk.bson())
+      try connection.insertOne(Collections.audienceChunks, chunk.bson(), datedBy: "published_at")
       var delta = CampaignStats()
       delta.audience = Int64(leadIDs.count)
       delta.pending = Int64(leadIDs.count)

@@ -35,7 +35,7 @@ extension Store {
       }
       let run = CampaignRun(
         id: runID, of: campaign, segment: try Segment(bson: segment), asOf: now)
-      try connection.insertOne(Collections.campaignRuns, run.bson())
+      try connection.insertOne(Collections.campaignRuns, run.bson(), datedBy: "updated_at")
       _ = try connection.updateOne(
         Collections.campaigns, ["_id": .objectID(campaignID)],
         [
@@ -100,7 +100,7 @@ extension Store {
       var run = CampaignRun(id: UUIDBytes(), of: campaign, segment: try Segment(bson: segment), asOf: now)
       run.state = .running
       run.frozen = true
-      try connection.insertOne(Collections.campaignRuns, run.bson())
+      try connection.insertOne(Collections.campaignRuns, run.bson(), datedBy: "updated_at")
       _ = try connection.updateOne(
         Collections.campaigns, ["_id": .objectID(campaignID)],
         [
@@ -169,7 +169,7 @@ extension Store {
       pipeline: [
         [
           "$set": [
-            "state": state, "epoch": ["$add": ["$epoch", 1]], "updated_at": .date(milliseconds: now.milliseconds),
+            "state": state, "epoch": ["$add": ["$epoch", 1]], "updated_at": "$$NOW",
             "lease": lapsed,
           ]
         ]

@@ -34,7 +34,9 @@ struct StackDirectory: Sendable {
 
   /// Removes the data and logs of earlier stacks; the process table, and whatever else lies here, stays.
   func erase() throws {
-    for entry in [env, logs, mongo, kafka, brokerAddress, ledger]
+    // The vendor's memory of receipts that are due would bring back the messages of a run that was broken off.
+    let ledgers = ["", ".journal", ".lock"].map { URL(fileURLWithPath: ledger.path + $0) }
+    for entry in [env, logs, mongo, kafka, brokerAddress] + ledgers
     where FileManager.default.fileExists(atPath: entry.path) {
       try FileManager.default.removeItem(at: entry)
     }

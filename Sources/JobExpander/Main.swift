@@ -19,7 +19,7 @@ struct JobExpander {
         deadLetters: context.deadLetters(of: .campaignJobs), metrics: context.instruments.consumer("campaign-jobs"),
         log: context.log,
         ended: { context.failure.set($0) }, decode: CampaignJobHandler.decode, handle: jobs.handle)
-      return [backPressure, loop, Sweeper(context, publisher, backPressure)]
+      return [backPressure, loop, Sweeper(context, publisher, backPressure).service(context)]
     }
   }
 }

@@ -6,27 +6,19 @@ import Crypto
 import JSON
 import Runtime
 import ServiceHost
-import Synchronization
 
 /// Takes up what got lost: launches without progress, chunks and sends whose record a broker dropped, claims whose worker
 /// died, retries that are due. One replica sweeps at a time.
-final class Sweeper: Service {
-  let name = "sweeper"
-
+struct Sweeper: Sendable {
   private let store: Store
   private let publisher: JobPublisher
   private let backPressure: SendBackPressure
   private let log: Logger
-  private let owner: String
-  private let interval: Duration
   private let idleSeconds: Int
   private let leaseSeconds: Int
   private let scheduleGrace: Int
-  private let sweepLeaseSeconds: Int
   private let swept: MetricFamily<Counter>
-  private let task = Mutex<Task<Void, Never>?>(nil)
 
-  private static let sweepLease = "sweeper"
   private static let chunksARun = 50
   /// What a version without them left to count; a second or two of work.
   private static let pagesOfOrderTotals = 20
@@ -37,42 +29,20 @@ final class Sweeper: Service {
     self.publisher = publisher
     self.backPressure = backPressure
     log = context.log
-    owner = context.instanceID
-    interval = .milliseconds(context.settings[CRMSettings.sweepInterval])
     idleSeconds = context.settings[CRMSettings.sweepAfter]
     leaseSeconds = context.settings[CRMSettings.claimLease]
     scheduleGrace = context.settings[CRMSettings.scheduleGrace]
-    sweepLeaseSeconds = context.settings[CRMSettings.sweepLease]
     swept = context.instruments.swept
   }
 
-  func start() async throws {
-    let running = Task { [self] in
-      while !Task.isCancelled {
-        do {
-          if try await store.acquireLease(Self.sweepLease, owner: owner, seconds: sweepLeaseSeconds) {
-            try await sweep()
-          }
-        } catch {
-          if !Task.isCancelled {
-            log.warning("sweep failed; the next one goes on", [LogKey.error: .string("\(error)")])
-          }
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
-    task.withLock { $0 = running }
+  /// Sweeps as a service of the process.
+  func service(_ context: ServiceContext) -> LeasedRounds {
+    LeasedRounds(
+      context, name: "sweeper", leaseSeconds: context.settings[CRMSettings.sweepLease],
+      interval: .milliseconds(context.settings[CRMSettings.sweepInterval]), round: sweep)
   }
 
-  func stop(grace: Duration) async {
-    let running = task.withLock { $0 }
-    running?.cancel()
-    await running?.value
-    // Nothing is lost if this fails: the lease runs out by itself.
-    try? await store.releaseLease(Self.sweepLease, owner: owner)
-  }
-
-  private func sweep() async throws {
+  @Sendable private func sweep() async throws {
     failpoint(.sweepBegin)
     try await publishDueRetries()
     try await launchDueSchedules()

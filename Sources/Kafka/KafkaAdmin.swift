@@ -22,8 +22,11 @@ public final class KafkaAdmin: Sendable {
   ) throws(KafkaError) {
     context = ClientContext(log: log)
     var settings = ClientSettings(brokers: brokers, clientID: clientID)
+    // Asked for the offsets of a group whose coordinator has moved, librdkafka 2.0 looks up the client's own group, and
+    // ends the process when there is none: every client but a consumer with a group. It joins no group.
+    settings["group.id"] = "\(clientID)-admin"
     settings.merge(extra)
-    client = try settings.makeClient(RD_KAFKA_PRODUCER, context: context)
+    client = try settings.makeClient(RD_KAFKA_CONSUMER, context: context)
     pool = BlockingPool(name: "kafka-admin", threads: 2, queueLimit: 1000)
   }
 

@@ -13,22 +13,16 @@ import Synchronization
 ///
 /// What a vendor says is told as evidence, like every outcome and receipt. What nothing resolves within the deadline stays
 /// UNKNOWN, or is sent again under the same send id where the campaign's policy says so.
-final class Inquirer: Service {
-  let name = "inquirer"
-
+struct Inquirer: Sendable {
   private let store: Store
   private let producer: KafkaProducer
   private let roster: VendorRoster
   private let policy: InquiryPolicy
   private let log: Logger
-  private let owner: String
-  private let interval: Duration
   private let deadlineSeconds: Int
   private let sentAskAfter: Int
   private let inquiries: MetricFamily<Counter>
-  private let task = Mutex<Task<Void, Never>?>(nil)
 
-  private static let lease = "inquirer"
   private static let leaseSeconds = 15
   /// Sends asked about in a round, and how many at once.
   private static let round = 200
@@ -40,8 +34,6 @@ final class Inquirer: Service {
     producer = context.kafka.producer
     self.roster = roster
     log = context.log
-    owner = context.instanceID
-    interval = .milliseconds(context.settings[CRMSettings.inquiryInterval])
     deadlineSeconds = context.settings[CRMSettings.unknownDeadline]
     sentAskAfter = context.settings[CRMSettings.sentAskAfter]
     policy = InquiryPolicy(deadline: .seconds(deadlineSeconds))
@@ -50,34 +42,15 @@ final class Inquirer: Service {
       labels: ["vendor", "result"])
   }
 
-  func start() async throws {
-    let running = Task { [self] in
-      while !Task.isCancelled {
-        do {
-          if try await store.acquireLease(Self.lease, owner: owner, seconds: Self.leaseSeconds) {
-            _ = try await store.markOldSends(afterSeconds: sentAskAfter, limit: Self.chunksARound)
-            try await ask()
-          }
-        } catch {
-          if !Task.isCancelled {
-            log.warning("asking vendors failed; it is tried again", [LogKey.error: .string("\(error)")])
-          }
-        }
-        try? await Task.sleep(for: interval)
-      }
-    }
-    task.withLock { $0 = running }
+  /// Asks as a service of the process.
+  func service(_ context: ServiceContext) -> LeasedRounds {
+    LeasedRounds(
+      context, name: "inquirer", leaseSeconds: Self.leaseSeconds,
+      interval: .milliseconds(context.settings[CRMSettings.inquiryInterval]), round: ask)
   }
 
-  func stop(grace: Duration) async {
-    let running = task.withLock { $0 }
-    running?.cancel()
-    await running?.value
-    // Nothing is lost if this fails: the lease runs out by itself.
-    try? await store.releaseLease(Self.lease, owner: owner)
-  }
-
-  private func ask() async throws {
+  @Sendable private func ask() async throws {
+    _ = try await store.markOldSends(afterSeconds: sentAskAfter, limit: Self.chunksARound)
     let open = try await store.takeInquiries(limit: Self.round, deadlineSeconds: deadlineSeconds)
     guard !open.isEmpty else { return }
     let silent = SilentVendors()

@@ -27,7 +27,8 @@ struct SendWorker {
         log: context.log,
         ended: { context.failure.set($0) }, decode: Sender.decode, handle: sender.handle)
       return [
-        VendorConnection(client: client, vendors: roster.vendors, context), Inquirer(context, roster), loop,
+        VendorConnection(client: client, vendors: roster.vendors, context), Inquirer(context, roster).service(context),
+        loop,
         StopSignal(sender.stopping),
       ]
     }

@@ -393,7 +393,8 @@ struct RuleGenerator {
       "campaign_id": .objectID(Self.ids[below(2)]),
       "status": .string(pick(["PENDING", "SENT", "DELIVERED", "READ", "FAILED", "SKIPPED"])),
     ]
-    for time in ["queued_at", "skipped_at", "cancelled_at", "sent_at", "delivered_at", "read_at", "failed_at"] where chance(60) {
+    for time in ["queued_at", "skipped_at", "cancelled_at", "sent_at", "delivered_at", "read_at", "failed_at"]
+    where chance(60) {
       message.appendDate(time, milliseconds: instant())
     }
     return message

@@ -304,10 +304,17 @@ import Testing
   @Test func aSweepFindsWhatWasLostAndSettlesWhatIsDone() async throws {
     let fixture = try await CampaignFixture.make(leads: 10)
     let (run, chunks) = try await fixture.frozenRun()
-    // The chunk was published at the test clock's time, long before MongoDB's; taking it marks it as seen.
-    let stale = try await fixture.store.takeChunksToSweep(run: run.id, idleSeconds: 3600, limit: 10)
-    #expect(stale.map(\.id) == [chunks[0].id])
-    #expect(try await fixture.store.takeChunksToSweep(run: run.id, idleSeconds: 3600, limit: 10).isEmpty)
+    // The test's clock is far from MongoDB's, and must not matter: the chunk was published just now.
+    func stale(_ idleSeconds: Int) async throws -> [ObjectID] {
+      try await fixture.store.takeChunksToSweep(run: run.id, idleSeconds: idleSeconds, limit: 1).map(\.id)
+    }
+    #expect(try await stale(3600).isEmpty)
+    #expect(try await stale(0) == [chunks[0].id])
+    fixture.clock.set(Timestamp(milliseconds: 4_102_444_800_000))
+    let late = try await fixture.store.appendChunk(run: run.id, leadIDs: [ObjectID()]).unwrapped("a chunk")[0]
+    #expect(
+      try await fixture.store.takeChunksToSweep(run: run.id, idleSeconds: 0, limit: 10).map(\.id).contains(late.id))
+    _ = try await fixture.store.expand(late, of: run, render: CampaignFixture.render)
     let jobs = try await fixture.store.expand(chunks[0], of: run, render: CampaignFixture.render).jobs
     _ = try await fixture.store.claim(Array(jobs.prefix(4)), owner: "worker")
     var state = try await fixture.store.sweep(chunks[0], of: run, leaseSeconds: 3600)
@@ -316,6 +323,17 @@ import Testing
     #expect(Set(state.lapsed) == Set(jobs.prefix(4).map(\.sendID)))
     _ = try await fixture.store.merge(events(jobs, .sent))
     #expect(try await fixture.store.sweep(chunks[0], of: run, leaseSeconds: 0).open == 0)
+  }
+
+  /// A gateway whose clock is a century ahead launches, and dies before it has told anybody.
+  @Test func aLaunchThatNobodyTakesUpIsFoundWhateverTheClockSaid() async throws {
+    let fixture = try await CampaignFixture.make(leads: 1)
+    fixture.clock.set(Timestamp(milliseconds: 4_102_444_800_000))
+    let launch = try await fixture.store.launch(campaignID: fixture.campaign.id)
+    #expect(try await fixture.store.stalledLaunches(olderThanSeconds: 0, limit: 10).map(\.id) == [launch.run.id])
+    #expect(try await fixture.store.stalledLaunches(olderThanSeconds: 3600, limit: 10).isEmpty)
+    #expect(
+      try await fixture.store.launch(campaignID: fixture.campaign.id, runID: launch.run.id).run.id == launch.run.id)
   }
 
   @Test func leasesHaveOneOwnerUntilTheyRunOutOrAreReleased() async throws {

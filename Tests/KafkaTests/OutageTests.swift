@@ -118,6 +118,27 @@ struct OutageTests {
     await broker.waitUntilClosed()
   }
 
+  /// As while a broker that has just started reads its groups. librdkafka looks up the client's own group then, and a client
+  /// without one ended the process.
+  @Test func aGroupWhoseCoordinatorMovesIsAskedAgain() async throws {
+    let broker = try EmbeddedBroker()
+    try broker.createTopic("topic", partitions: 1)
+    let producer = try makeProducer(broker.bootstrapServers)
+    try await producer.deliver(numbered("topic", 0..<3, partitions: 1))
+    let admin = try KafkaAdmin(brokers: broker.bootstrapServers, clientID: "test-admin")
+    // COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
+    for code in [14, 15, 16] as [Int32] {
+      try broker.fail(.offsetFetch, with: [code])
+      _ = try? await admin.groupLag(group: "group", topics: ["topic"], timeout: .seconds(1))
+    }
+    try broker.clearFailures(of: .offsetFetch)
+    #expect(try await admin.groupLag(group: "group", topics: ["topic"]).map(\.lag) == [3])
+    await admin.close()
+    await producer.close()
+    broker.close()
+    await broker.waitUntilClosed()
+  }
+
   @Test func aFatalErrorEndsTheProducerForGood() async throws {
     let broker = try TestBroker.of(.embedded)
     let topic = try await broker.makeTopic(partitions: 1)

@@ -20,7 +20,9 @@ enum LoggedMessage {
     row.append("rank", status.rank)
     row.append("attempt", Int32(1))
     for moment in [SendStatus.queued, .sending, .sent, status] {
-      if let field = SendHistory.field(moment), row[field] == nil { row.appendDate(field, milliseconds: time.milliseconds) }
+      if let field = SendHistory.field(moment), row[field] == nil {
+        row.appendDate(field, milliseconds: time.milliseconds)
+      }
     }
     row.appendDate("updated_at", milliseconds: time.milliseconds)
     return row

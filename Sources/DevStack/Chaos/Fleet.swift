@@ -55,6 +55,8 @@ final class Fleet: Sendable {
     var slots: [String: Slot] = [:]
     var order: [String] = []
     var deaths: [Death] = []
+    /// Members that were stopped for a while, once for each time.
+    var stops: [String] = []
     /// What a member is armed with at its next start: environment on top of its own.
     var arming: @Sendable (String, Int) -> [String: String] = { _, _ in [:] }
     var isClosing = false
@@ -123,6 +125,8 @@ final class Fleet: Sendable {
 
   var names: [String] { state.withLock { $0.order } }
   var deaths: [Death] { state.withLock { $0.deaths } }
+  /// Members that SIGSTOP was sent to, in the order of the signals.
+  var stops: [String] { state.withLock { $0.stops } }
   func url(of name: String) -> String? { state.withLock { $0.slots[name]?.member.url } }
   func executable(of name: String) -> String {
     state.withLock { $0.slots[name].map { URL(fileURLWithPath: $0.member.executable).lastPathComponent } ?? "" }
@@ -144,6 +148,7 @@ final class Fleet: Sendable {
     let pid: pid_t? = state.withLock { state in
       guard let pid = state.slots[name]?.pid else { return nil }
       if number == SIGKILL || number == SIGTERM { state.slots[name]?.sent = number }
+      if number == SIGSTOP { state.stops.append(name) }
       return pid
     }
     guard let pid else { return }

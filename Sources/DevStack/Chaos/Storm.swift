@@ -91,9 +91,17 @@ struct Storm: Sendable {
         .filter { wanted.isEmpty || wanted.contains($0) }
       guard !points.isEmpty, random.chance(share) else { return [:] }
       let chosen = points.shuffled(using: &random).prefix(2)
-      // A point that is passed with every message is given more time than one that is passed once a campaign.
-      let armed = chosen.map { "\($0):skip=\(Int.random(in: 0...($0 == "send.answered" ? 150 : 3), using: &random))" }
+      let armed = chosen.map { "\($0):skip=\(Int.random(in: 0...Self.passesBefore($0), using: &random))" }
       return ["FAILPOINT": armed.joined(separator: ",")]
+    }
+  }
+
+  /// How often a point may be passed before it kills: those of every message often, those of a campaign never.
+  private static func passesBefore(_ point: String) -> Int {
+    switch point {
+    case "send.answered": 150
+    case "freeze.leased", "complete.uncommitted": 0
+    default: point.hasPrefix("accept.") ? 0 : 3
     }
   }
 
