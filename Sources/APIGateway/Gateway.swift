@@ -49,7 +49,8 @@ struct Gateway: Sendable {
       + CampaignHandlers(gateway: self).routes
       + CampaignRunHandlers(gateway: self).routes + AudienceHandlers(gateway: self).routes
       + DeadLetterHandlers(gateway: self).routes + ReceiptHandlers(gateway: self).routes
-      + StatusHandlers(gateway: self).routes + AuthHandlers(gateway: self).routes
+      + StatusHandlers(gateway: self).routes + DashboardHandlers(gateway: self).routes
+      + AuthHandlers(gateway: self).routes
       + APIKeyHandlers(gateway: self).routes + AuditHandlers(gateway: self).routes
   }
 

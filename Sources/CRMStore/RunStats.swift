@@ -24,18 +24,25 @@ enum RunStats {
 
   /// The sum of all slots as one snapshot shows them.
   static func read(_ run: UUIDBytes, _ connection: MongoConnection) throws -> CampaignStats {
-    let ids = (0..<slots).map { BSONValue.string(slotID(run, $0)) }
-    var options = FindOptions()
+    try read([run], connection)[run] ?? CampaignStats()
+  }
+
+  /// The same of several runs; those without counters are missing.
+  static func read(
+    _ runs: [UUIDBytes], _ connection: MongoConnection, maxTimeMS: Int? = nil
+  ) throws -> [UUIDBytes: CampaignStats] {
+    let ids = runs.flatMap { run in (0..<slots).map { BSONValue.string(slotID(run, $0)) } }
+    var options = FindOptions(maxTimeMS: maxTimeMS)
     if !connection.isInTransaction { options.readConcern = .snapshot }
-    var total = CampaignStats()
-    for document in try connection.findAll(
-      Collections.runStats, ["_id": ["$in": .array(ids)]], options, limit: slots)
-    {
+    var totals: [UUIDBytes: CampaignStats] = [:]
+    try connection.find(Collections.runStats, ["_id": ["$in": .array(ids)]], options) { document in
+      guard let run = document["run_id"]?.uuidBytes.flatMap({ UUIDBytes(bytes: $0) }) else { return .more }
       for name in CampaignStats.counterNames {
-        if let value = document[name]?.int64Value { total.add(value, to: name) }
+        if let value = document[name]?.int64Value { totals[run, default: CampaignStats()].add(value, to: name) }
       }
+      return .more
     }
-    return total
+    return totals
   }
 }
 

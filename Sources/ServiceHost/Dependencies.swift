@@ -12,7 +12,10 @@ public final class Dependencies: Service {
   public let name = "dependencies"
   private let context: ServiceContext
   private let watch = Mutex<Task<Void, Never>?>(nil)
-  private static let interval = Duration.seconds(2)
+  /// A client that reads is told within two seconds that MongoDB is away: between two pings, and until one is given up.
+  private static let databaseInterval = Duration.milliseconds(500)
+  private static let databaseTimeoutMS = 1000
+  private static let kafkaInterval = Duration.seconds(2)
   private static let leaderChecks = 40
 
   public init(_ context: ServiceContext) { self.context = context }
@@ -106,12 +109,31 @@ public final class Dependencies: Service {
   }
 
   private func keepWatching() async {
+    await withTaskGroup { group in
+      if let database = context.database {
+        group.addTask { [self] in
+          await keepChecking(.database, "MongoDB", every: Dependencies.databaseInterval) {
+            try await database.ping(timeoutMS: Dependencies.databaseTimeoutMS)
+          }
+        }
+      }
+      if let messaging = context.messaging {
+        group.addTask { [self] in
+          await keepChecking(.kafka, "Kafka", every: Dependencies.kafkaInterval) {
+            try await messaging.admin.ping(timeout: .seconds(2))
+          }
+        }
+      }
+    }
+  }
+
+  private func keepChecking(
+    _ dependency: HealthBoard.Dependency, _ what: String, every interval: Duration,
+    _ ping: @Sendable () async throws -> Void
+  ) async {
     while !Task.isCancelled {
-      try? await Task.sleep(for: Dependencies.interval)
-      if Task.isCancelled { return }
-      async let database: Void = check(.database, "MongoDB") { try await context.database?.ping(timeoutMS: 2000) }
-      async let kafka: Void = check(.kafka, "Kafka") { try await context.messaging?.admin.ping(timeout: .seconds(2)) }
-      _ = await (database, kafka)
+      try? await Task.sleep(for: interval)
+      if !Task.isCancelled { await check(dependency, what, ping) }
     }
   }
 

@@ -14,6 +14,8 @@ public final class HealthBoard: Sendable {
     var details: [String: [String: JSONValue]] = [:]
     var takesWork = false
     var stopping = false
+    var watchers: [Int: (dependency: Dependency, lost: @Sendable () -> Void)] = [:]
+    var nextWatcher = 0
   }
 
   private let state = Mutex(State())
@@ -23,14 +25,31 @@ public final class HealthBoard: Sendable {
   /// Records what the last check of a dependency found; returns whether that differs from the check before.
   @discardableResult
   public func report(_ dependency: Dependency, problem: String?) -> Bool {
-    state.withLock { state in
+    let (changed, lost) = state.withLock { state in
       let connected = problem == nil
       let changed = state.connected[dependency] != connected
       state.connected[dependency] = connected
       state.problems[dependency] = problem
-      return changed
+      return (changed, connected ? [] : state.watchers.values.filter { $0.dependency == dependency }.map(\.lost))
     }
+    for lost in lost { lost() }
+    return changed
   }
+
+  /// Calls `lost` when a dependency is found to be away, until the watcher is given back; at once when it is away already.
+  ///
+  /// - Returns: the watcher, for `forget`.
+  public func watch(_ dependency: Dependency, lost: @escaping @Sendable () -> Void) -> Int {
+    let (watcher, isAway) = state.withLock { state in
+      state.nextWatcher += 1
+      state.watchers[state.nextWatcher] = (dependency, lost)
+      return (state.nextWatcher, state.connected[dependency] != true)
+    }
+    if isAway { lost() }
+    return watcher
+  }
+
+  public func forget(_ watcher: Int) { state.withLock { $0.watchers[watcher] = nil } }
 
   public func isConnected(_ dependency: Dependency) -> Bool { state.withLock { $0.connected[dependency] ?? false } }
 

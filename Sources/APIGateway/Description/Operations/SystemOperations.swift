@@ -3,6 +3,10 @@ extension Operation {
 
   static let getStatus = Operation("Show version, dependencies and consumer lag", answers: [.data(.status)])
 
+  static let getDashboard = Operation(
+    "Show what there is and what happened of late", "The numbers are at most five seconds old.",
+    answers: [.data(.dashboard)])
+
   static let getDescription = Operation(
     "Describe the API", "This document.",
     headers: [.init("If-None-Match", .string, "The `ETag` of a copy")],
