@@ -42,6 +42,12 @@ public struct BehaviourQuery: Sendable {
     ]
   }
 
+  /// No index says which documents count: every order of the leads in question has to be read.
+  public var readsEveryDocument: Bool {
+    guard case .orders(let query) = question else { return false }
+    return query.window == nil && !query.filter.isEmpty
+  }
+
   /// An aggregation whose documents' `_id` are the leads that fulfil the condition, or, if `holdsWithoutDocuments`, those
   /// that do not.
   public var leadsPipeline: [BSONDocument] { pipeline(among: nil) }
