@@ -29,6 +29,7 @@ import Testing
     let mongo = try await TestServers.shared.mongo()
     try await Self.createIndexes(mongo)
     var done = 0
+    var sets = 0
     var disagreements = 0
     while done < Self.cases {
       generator.renewVocabulary()
@@ -36,8 +37,11 @@ import Testing
       for lead in leads { coverage.note(lead: lead) }
       let cases = try Self.cases(&generator, leads, atMost: Self.cases - done, &coverage, &explanations)
       try await Self.replace("leads", with: leads, mongo)
+      // Planning costs the server more than forty leads: it takes its indexes for one set of leads in four.
+      let hint: IndexHint? = sets.isMultiple(of: 4) ? nil : ["$natural": 1]
+      sets += 1
       let found = try await mongo.withConnection { connection in
-        try cases.map { (try Self.find($0.filter, connection), try Self.find($0.complement, connection)) }
+        try cases.map { (try Self.find($0.filter, hint, connection), try Self.find($0.complement, hint, connection)) }
       }
       for (index, (matching, others)) in found.enumerated() {
         let one = cases[index]
@@ -115,8 +119,10 @@ import Testing
 
   private static func bits(_ places: [Int]) -> UInt64 { places.reduce(0) { $0 | 1 << UInt64($1) } }
 
-  private static func find(_ filter: BSONDocument, _ connection: MongoConnection) throws -> UInt64 {
-    try connection.findAll("leads", filter, FindOptions(projection: ["_id": 1]), limit: 64)
+  private static func find(
+    _ filter: BSONDocument, _ hint: IndexHint?, _ connection: MongoConnection
+  ) throws -> UInt64 {
+    try connection.findAll("leads", filter, FindOptions(projection: ["_id": 1], hint: hint), limit: 64)
       .reduce(into: 0) { bits, document in bits |= 1 << UInt64(document["_id"]?.intValue ?? 63) }
   }
 
