@@ -21,21 +21,23 @@ extension Store {
   /// - Throws: `StoreError.conflict` when another lead has one of the e-mails.
   public func createLead(_ input: LeadInput, id: ObjectID = ObjectID()) async throws -> Lead {
     let lead = input.newLead(id: id, at: clock.now())
-    return try await mongo.withConnection { connection in
+    do {
+      return try await insertLead(lead)
+    } catch let taken as EmailTaken {
+      throw try await emailConflict(taken.emails, not: id)
+    }
+  }
+
+  private func insertLead(_ lead: Lead) async throws -> Lead {
+    try await mongo.withConnection { connection in
       do {
         try connection.insertOne(Collections.leads, lead.bson())
         return lead
       } catch let error as MongoError where error.kind == .duplicateKey {
-        if let earlier = try connection.findOne(Collections.leads, ["_id": .objectID(id)]) {
+        if let earlier = try connection.findOne(Collections.leads, ["_id": .objectID(lead.id)]) {
           return try Lead(bson: earlier)
         }
-        var options = FindOptions()
-        options.projection = ["_id": 1]
-        let emails = input.emails.map { BSONValue.string($0) }
-        let other = try connection.findOne(Collections.leads, ["emails": ["$in": .array(emails)]], options)
-        let name = other?["_id"]?.objectIDValue.map { " (\($0.hex))" } ?? ""
-        throw StoreError.conflict(
-          message: "another lead\(name) has one of these e-mails", currentStatus: nil, runID: nil)
+        throw EmailTaken(emails: lead.emails)
       }
     }
   }

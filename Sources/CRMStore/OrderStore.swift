@@ -1,11 +1,17 @@
 import BSON
 import CRMCore
+import CivilTime
 import Mongo
 
 /// Which orders to list.
 public struct OrderQuery: Sendable {
   public var leadID: ObjectID?
+  /// The lead's; an address that is nobody's has no orders.
+  public var email: String?
   public var search: String?
+  /// Of `ordered_at`: from the first instant, up to and without the second.
+  public var from: Timestamp?
+  public var to: Timestamp?
   public var order: ListOrder
   public var start: PageStart
   public var limit: Int
@@ -19,6 +25,12 @@ public struct OrderQuery: Sendable {
   var filter: BSONDocument {
     var filter = BSONDocument()
     if let leadID { filter.append("lead_id", leadID) }
+    if from != nil || to != nil {
+      var range = BSONDocument()
+      if let from { range.appendDate("$gte", milliseconds: from.milliseconds) }
+      if let to { range.appendDate("$lt", milliseconds: to.milliseconds) }
+      filter.append("ordered_at", document: range)
+    }
     if let search { filter.append("order_no", Store.containing(search)) }
     return filter
   }
@@ -50,10 +62,24 @@ extension Store {
   }
 
   public func orders(_ query: OrderQuery) async throws -> ListPage<Order> {
-    try await page(
+    var query = query
+    if let email = query.email {
+      guard let owner = try await leadID(ofEmail: email), query.leadID == nil || query.leadID == owner else {
+        return ListPage(elements: [], total: 0, next: nil)
+      }
+      query.leadID = owner
+    }
+    return try await page(
       ListQuery(
         collection: Collections.orders, filter: query.filter, order: query.order, start: query.start,
         limit: query.limit)
     ) { try Order(bson: $0) }
+  }
+
+  private func leadID(ofEmail email: String) async throws -> ObjectID? {
+    try await mongo.withConnection { connection in
+      try connection.findOne(
+        Collections.leads, ["emails": .string(email)], FindOptions(projection: ["_id": 1]))?["_id"]?.objectIDValue
+    }
   }
 }

@@ -80,27 +80,6 @@ import Testing
     #expect(lead.optedOut == [.sms: Fixture.now, .email: later])
   }
 
-  @Test func aChangeByHandCanTakeAnOptOutBack() {
-    let existing = Fixture.lead(optedOut: [.sms: Fixture.now])
-    let (lead, changed) = LeadInput(emails: ["new@b.co"], optedOut: [:]).patched(existing, at: later)
-    #expect(changed)
-    #expect(lead.optedOut.isEmpty)
-    #expect(lead.emails == ["new@b.co"])
-    #expect(LeadInput().patched(existing, at: later) == (existing, false))
-  }
-
-  @Test func aReplacementEmptiesWhatIsNotGivenButKeepsWhatOrdersRecorded() {
-    let existing = Fixture.lead(optedOut: [.sms: Fixture.now])
-    let (lead, changed) = LeadInput(name: "N", emails: ["n@b.co"]).replacing(existing, at: later)
-    #expect(changed)
-    #expect(lead.phones.isEmpty && lead.tags.isEmpty && lead.metadata.isEmpty)
-    #expect(lead.totalSpend == existing.totalSpend)
-    #expect(lead.lastOrderAt == existing.lastOrderAt)
-    #expect(lead.optedOut == existing.optedOut)
-    #expect(lead.createdAt == existing.createdAt)
-    #expect(lead.updatedAt == later)
-  }
-
   @Test func decomposedAndComposedTextDiffer() {
     let existing = Fixture.lead(name: "Jos\u{E9}")
     let (lead, changed) = LeadInput(name: "Jose\u{301}").merged(into: existing, at: later)

@@ -123,6 +123,9 @@ extension Operation {
 }
 
 extension [Operation.Parameter] {
+  /// `limit` and `cursor` of a list that has no numbered pages.
+  static let keyset: [Operation.Parameter] = paging().filter { $0.name != "page" }
+
   /// `page`, `limit`, `cursor` and, where there is a choice of orders, `sort_by` and `sort_order`.
   static func paging(sortedBy fields: [String] = []) -> [Operation.Parameter] {
     let page = Int64(PageQuery.lastPage)

@@ -22,6 +22,18 @@ struct LeadHandlers: Sendable {
         body: .json(limit: Route.bulkLimit), idempotent: true,
         bulk.handle),
       Route(.get, "/api/v1/leads/:id", "getLead", operation: .getLead, access: .scope(.leadsRead), show),
+      Route(
+        .put, "/api/v1/leads/:id", "replaceLead", operation: .replaceLead, access: .scope(.leadsWrite),
+        effect: .change(.lead), body: .json(limit: Route.ordinaryLimit), replace),
+      Route(
+        .patch, "/api/v1/leads/:id", "patchLead", operation: .patchLead, access: .scope(.leadsWrite),
+        effect: .change(.lead), body: .json(limit: Route.ordinaryLimit), patch),
+      Route(
+        .delete, "/api/v1/leads/:id", "deleteLead", operation: .deleteLead, access: .scope(.leadsWrite),
+        effect: .change(.lead), delete),
+      Route(
+        .get, "/api/v1/leads/:id/timeline", "getLeadTimeline", operation: .getLeadTimeline,
+        access: .scope(.leadsRead), timeline),
     ]
   }
 
@@ -70,5 +82,35 @@ struct LeadHandlers: Sendable {
   @Sendable private func show(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()
     return .data(try await gateway.store.lead(try request.objectID()))
+  }
+
+  @Sendable private func replace(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let id = try request.objectID()
+    return .data(try await gateway.store.editLead(id, try LeadEdit.replacement(try request.json()).get()))
+  }
+
+  @Sendable private func patch(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let id = try request.objectID()
+    return .data(try await gateway.store.editLead(id, try LeadEdit.patch(try request.mergePatch()).get()))
+  }
+
+  @Sendable private func delete(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let id = try request.objectID()
+    try await gateway.store.deleteLead(id)
+    return .data(["_id": .string(id.hex), "deleted": true])
+  }
+
+  @Sendable private func timeline(_ request: APIRequest) async throws -> HTTPResponse {
+    let id = try request.objectID()
+    var reader = request.query
+    let page = reader.keyset(in: TimelineEntry.order)
+    try reader.finish()
+    var cursor: ListCursor?
+    if case .after(let place) = page.start { cursor = place }
+    let found = try await gateway.store.timeline(ofLead: id, after: cursor, limit: page.limit)
+    return .page(found, page) { entry, writer in entry.write(to: &writer) }
   }
 }

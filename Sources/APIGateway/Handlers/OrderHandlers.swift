@@ -50,6 +50,9 @@ struct OrderHandlers: Sendable {
       sortedBy: SortField.self, fallback: ListOrder(field: "ordered_at", ascending: false), field: \.rawValue)
     var query = OrderQuery(order: page.order, start: page.start, limit: page.limit)
     query.leadID = reader.objectID("lead_id")
+    query.email = reader.email("email")
+    query.from = reader.timestamp("from")
+    query.to = reader.timestamp("to")
     query.search = reader.text("search", length: 0...100).flatMap { $0.isEmpty ? nil : $0 }
     try reader.finish()
     return .page(try await gateway.store.orders(query), page) { order, writer in order.write(to: &writer) }

@@ -62,10 +62,20 @@ struct APIRequest: Sendable {
     return try json()
   }
 
+  /// A merge patch (RFC 7396), as `application/merge-patch+json` or as plain JSON.
+  func mergePatch() throws -> JSONValue {
+    try checkContentType(or: APIRequest.mergePatchType)
+    return try JSONValue.parse(http.body.bytes ?? [], maxDepth: APIRequest.jsonDepth)
+  }
+
+  static let mergePatchType = "application/merge-patch+json"
+
   /// Accepts `application/json`, with `charset=utf-8` at most beside it.
-  func checkContentType() throws(Problem) {
+  ///
+  /// - Parameter other: another type that is good, too.
+  func checkContentType(or other: String? = nil) throws(Problem) {
     guard let header = http.headers["Content-Type"] else {
-      throw Problem(.unsupportedMediaType, "The body needs a Content-Type: application/json.")
+      throw Problem(.unsupportedMediaType, "The body needs a Content-Type: \(other ?? "application/json").")
     }
     // Nearly every request says exactly this.
     if header == "application/json" { return }
@@ -73,8 +83,11 @@ struct APIRequest: Sendable {
       String(part.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
     }
     let parameters = parts.dropFirst()
-    guard parts[0] == "application/json",
+    guard parts[0] == "application/json" || parts[0] == other,
       parameters.allSatisfy({ ["charset=utf-8", "charset=\"utf-8\""].contains($0) })
-    else { throw Problem(.unsupportedMediaType, "Bodies are accepted as application/json in UTF-8 only.") }
+    else {
+      let types = ["application/json", other].compactMap(\.self).joined(separator: " or ")
+      throw Problem(.unsupportedMediaType, "Bodies are accepted as \(types) in UTF-8 only.")
+    }
   }
 }

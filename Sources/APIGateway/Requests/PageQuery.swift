@@ -45,16 +45,22 @@ extension QueryReader {
     let limit = integer("limit", in: 1...PageQuery.largestLimit) ?? PageQuery.defaultLimit
     let number = integer("page", in: 1...PageQuery.lastPage)
     var start = PageStart.page(number ?? 1)
-    if let text = value("cursor") {
-      if number != nil {
-        reject("cursor", "exclusive", "cannot be given together with page")
-      } else if let cursor = CursorCoding.decode(text, order: order) {
-        start = .after(cursor)
-      } else {
-        reject("cursor", "invalid_cursor", "is not a next_cursor of this list in this order")
-      }
-    }
+    if let cursor = cursor(in: order) { start = .after(cursor) }
+    if number != nil, value("cursor") != nil { reject("cursor", "exclusive", "cannot be given together with page") }
     return PageQuery(order: order, start: start, limit: limit)
+  }
+
+  /// Reads `limit` and `cursor` of a list that has no numbered pages.
+  mutating func keyset(in order: ListOrder) -> PageQuery {
+    let limit = integer("limit", in: 1...PageQuery.largestLimit) ?? PageQuery.defaultLimit
+    return PageQuery(order: order, start: cursor(in: order).map { .after($0) } ?? .page(1), limit: limit)
+  }
+
+  private mutating func cursor(in order: ListOrder) -> ListCursor? {
+    guard let text = value("cursor") else { return nil }
+    if let cursor = CursorCoding.decode(text, order: order) { return cursor }
+    reject("cursor", "invalid_cursor", "is not a next_cursor of this list in this order")
+    return nil
   }
 }
 

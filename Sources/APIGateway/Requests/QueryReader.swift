@@ -78,6 +78,17 @@ struct QueryReader {
     return nil
   }
 
+  /// An e-mail address in lower case.
+  mutating func email(_ name: String) -> String? {
+    guard let text = value(name) else { return nil }
+    switch EmailAddress.normalise(text) {
+    case .success(let email): return email
+    case .failure(let problem):
+      reject(name, problem.code, problem.message)
+      return nil
+    }
+  }
+
   mutating func timestamp(_ name: String) -> Timestamp? {
     guard let text = value(name) else { return nil }
     if let time = Timestamp(rfc3339: text) { return time }

@@ -22,29 +22,8 @@ extension LeadInput {
     return Self.stamped(lead, existing, now)
   }
 
-  /// A change by hand (`PATCH`): what is given replaces what is there, opt-outs and e-mail addresses too; metadata is
-  /// replaced key by key at its top level.
-  public func patched(_ existing: Lead, at now: Timestamp) -> (lead: Lead, changed: Bool) {
-    var lead = withGivenValues(existing)
-    if !emails.isEmpty { lead.emails = emails }
-    if let metadata { lead.metadata = Self.merge(metadata, into: existing.metadata) }
-    if let optedOut { lead.optedOut = optedOut }
-    return Self.stamped(lead, existing, now)
-  }
-
-  /// A replacement (`PUT`): what is not given becomes empty. Only what orders and opt-outs have recorded (`total_spend`,
-  /// `visits`, `last_order_at`, `opted_out`) stays unless it is given.
-  public func replacing(_ existing: Lead, at now: Timestamp) -> (lead: Lead, changed: Bool) {
-    var lead = newLead(id: existing.id, at: existing.createdAt)
-    lead.totalSpend = totalSpend ?? existing.totalSpend
-    lead.visits = visits ?? existing.visits
-    lead.lastOrderAt = lastOrderAt ?? existing.lastOrderAt
-    lead.optedOut = optedOut ?? existing.optedOut
-    lead.updatedAt = existing.updatedAt
-    return Self.stamped(lead, existing, now)
-  }
-
-  private func withGivenValues(_ existing: Lead) -> Lead {
+  /// The lead with what is given in place of what is there; e-mails, metadata and opt-outs aside.
+  func withGivenValues(_ existing: Lead) -> Lead {
     var lead = existing
     if let name { lead.name = name }
     if let phones { lead.phones = phones }
@@ -61,7 +40,8 @@ extension LeadInput {
     return merged
   }
 
-  private static func stamped(_ lead: Lead, _ existing: Lead, _ now: Timestamp) -> (lead: Lead, changed: Bool) {
+  /// The lead, with `updatedAt` set when it differs from the one that exists.
+  static func stamped(_ lead: Lead, _ existing: Lead, _ now: Timestamp) -> (lead: Lead, changed: Bool) {
     // As bytes: Swift holds composed and decomposed text for equal, MongoDB does not.
     guard lead.bson() != existing.bson() else { return (existing, false) }
     var lead = lead

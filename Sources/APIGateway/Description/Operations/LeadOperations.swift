@@ -24,6 +24,36 @@ extension Operation {
     query: .bulkMode, body: .json(.rows("leads", of: .leadInput)), answers: .bulk)
 
   static let getLead = Operation("Show a lead", answers: [.data(.lead)])
+
+  static let replaceLead = Operation(
+    "Replace a lead",
+    """
+    What is not given becomes empty, but for `total_spend`, `visits`, `last_order_at` and opt-outs, which stay. An opt-out \
+    is taken back only by its channel with null. An e-mail address of another lead is a conflict that names it.
+    """,
+    body: .json(.leadReplacement), answers: [.data(.lead)], problems: [.conflict])
+
+  static let patchLead = Operation(
+    "Change a lead",
+    """
+    A JSON merge patch (RFC 7396): what is given replaces what is there, arrays as a whole; null takes away; `metadata` is \
+    merged at every level. Name, e-mail addresses and totals cannot be taken away. `application/json` is accepted, too.
+    """,
+    body: .init(mediaType: APIRequest.mergePatchType, schema: .leadPatch, isRequired: true),
+    answers: [.data(.lead)], problems: [.conflict])
+
+  static let deleteLead = Operation(
+    "Delete a lead with its orders",
+    """
+    What was sent to it stays in the campaigns' logs. A message that is on its way in a running campaign is skipped, unless \
+    its vendor has been called.
+    """,
+    answers: [.deleted])
+
+  static let getLeadTimeline = Operation(
+    "List a lead's orders and messages, newest first",
+    "An order counts at its `ordered_at`, a message when it was queued, skipped or cancelled.",
+    query: .keyset, answers: [.page(of: .timelineEntry)])
 }
 
 extension [Operation.Parameter] {

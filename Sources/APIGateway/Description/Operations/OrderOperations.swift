@@ -2,7 +2,8 @@ extension Operation {
   static let listOrders = Operation(
     "List orders",
     query: .paging(sortedBy: OrderHandlers.SortField.self) + .search("the order number", longest: 100) + [
-      .init("lead_id", .objectID)
+      .init("lead_id", .objectID), .init("email", .email, "Of the lead"),
+      .init("from", .timestamp, "Ordered then or later"), .init("to", .timestamp, "Ordered before"),
     ],
     answers: [.page(of: .order)])
 

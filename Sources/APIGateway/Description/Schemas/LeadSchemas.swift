@@ -40,24 +40,42 @@ extension Schema {
       .required("opted_out", optOuts), .required("created_at", timestamp), .required("updated_at", timestamp),
     ]))
 
-  private static func leadMembers(requiring isWhole: Bool) -> [Member] {
+  private static func leadMembers(isPatch: Bool = false, reopens: Bool = false) -> [Member] {
     let emails = array(of: email, count: 1...50)
-    return
-      (isWhole
-      ? [.required("name", text(1...200)), .required("emails", emails)]
-      : [.optional("name", text(1...200)), .optional("emails", emails)]) + [
-        .optional("phones", array(of: phone, count: 0...50)),
-        .optional("tags", array(of: text(1...100), count: 0...100)),
-        .optional("total_spend", money), .optional("visits", integer(in: 0...1_000_000_000)),
-        .optional("last_order_at", timestamp), .optional("metadata", metadata),
-        .optional("opted_out", optOuts.with("additionalProperties", false)),
-      ]
+    let required: [Member] =
+      isPatch
+      ? [.optional("name", text(1...200)), .optional("emails", emails)]
+      : [.required("name", text(1...200)), .required("emails", emails)]
+    func removable(_ schema: Schema) -> Schema { isPatch ? nullable(schema) : schema }
+    let channels = reopens ? reopenableOptOuts : optOuts
+    return required + [
+      .optional("phones", removable(array(of: phone, count: 0...50))),
+      .optional("tags", removable(array(of: text(1...100), count: 0...100))),
+      .optional("total_spend", money), .optional("visits", integer(in: 0...1_000_000_000)),
+      .optional("last_order_at", removable(timestamp)),
+      .optional("metadata", isPatch ? metadataPatch : metadata),
+      .optional("opted_out", channels.with("additionalProperties", false)),
+    ]
   }
 
-  static let leadInput = named("LeadInput", closedObject(leadMembers(requiring: true)))
+  private static let reopenableOptOuts = object(Channel.allCases.map { .optional($0.rawValue, nullable(timestamp)) })
+    .described("Since when a channel must not be used; null allows it again")
 
-  /// Any members of a lead.
-  static let leadChange = named("LeadChange", closedObject(leadMembers(requiring: false)))
+  private static let metadataPatch = nullable(map(of: anything))
+    .described("Merged at every level; null takes a key away. What it leads to is as `Metadata`.")
+
+  static let leadInput = named("LeadInput", closedObject(leadMembers()))
+
+  static let leadReplacement = named("LeadReplacement", closedObject(leadMembers(reopens: true)))
+
+  static let leadPatch = named("LeadPatch", closedObject(leadMembers(isPatch: true, reopens: true)))
+
+  static let timelineEntry = named(
+    "TimelineEntry",
+    anyOf([
+      object([.required("type", constant("order")), .required("at", timestamp), .required("order", order)]),
+      object([.required("type", constant("message")), .required("at", timestamp), .required("message", logEntry)]),
+    ]))
 
   /// Rows of a bulk request. A row that is not as described does not fail the request.
   static func rows(_ member: String, of row: Schema) -> Schema {
