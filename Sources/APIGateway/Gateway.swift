@@ -19,6 +19,8 @@ struct Gateway: Sendable {
   let baseCurrency: String
   /// How long a rule may be counted, in milliseconds.
   let previewTimeoutMS: Int
+  /// The campaigns that clients listen to here.
+  let feeds: CampaignFeeds
 
   init(_ context: ServiceContext) throws {
     self.context = context
@@ -33,6 +35,9 @@ struct Gateway: Sendable {
     webhook = try StandardWebhook(secrets: context.settings[CRMSettings.webhookSecrets])
     baseCurrency = context.settings[CRMSettings.baseCurrency]
     previewTimeoutMS = context.settings[CRMSettings.previewTimeout]
+    feeds = CampaignFeeds(
+      store: context.store, log: context.log, limit: context.settings[CRMSettings.eventListeners],
+      gauge: context.instruments.eventListeners)
   }
 
   var audiences: Audiences { Audiences(store: store, clock: clock, timeoutMS: previewTimeoutMS) }
@@ -47,7 +52,8 @@ struct Gateway: Sendable {
     LeadHandlers(gateway: self).routes + OrderHandlers(gateway: self).routes + JobHandlers(gateway: self).routes
       + SegmentHandlers(gateway: self).routes + RuleHandlers(gateway: self).routes
       + CampaignHandlers(gateway: self).routes
-      + CampaignRunHandlers(gateway: self).routes + AudienceHandlers(gateway: self).routes
+      + CampaignRunHandlers(gateway: self).routes + CampaignEventHandlers(gateway: self).routes
+      + AudienceHandlers(gateway: self).routes
       + DeadLetterHandlers(gateway: self).routes + ReceiptHandlers(gateway: self).routes
       + StatusHandlers(gateway: self).routes + DashboardHandlers(gateway: self).routes
       + AuthHandlers(gateway: self).routes
@@ -61,8 +67,10 @@ struct Gateway: Sendable {
     let idempotency = IdempotencyGate(
       store: store, timeToLive: .seconds(context.settings[CRMSettings.idempotencyTTL]),
       lease: .seconds(2 * context.settings[CRMSettings.handlerTimeout]), log: log)
-    RouteRunner(log: log, health: context.health, access: access, idempotency: idempotency, audit: audit)
-      .register(routes, in: &router)
+    RouteRunner(
+      log: log, health: context.health, access: access, idempotency: idempotency, audit: audit
+    )
+    .register(routes, in: &router)
     return router
   }
 

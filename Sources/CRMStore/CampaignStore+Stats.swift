@@ -1,6 +1,7 @@
 import BSON
 import CRMCore
 import Crypto
+import JSON
 import Mongo
 
 /// The counters of one run of a campaign.
@@ -9,6 +10,19 @@ public struct CampaignRunStats: Sendable {
   /// Nil when the campaign has never run.
   public let run: CampaignRun?
   public let stats: CampaignStats
+}
+
+extension CampaignRunStats: JSONRepresentable {
+  /// The campaign's status, its run, and the run's counters.
+  public var jsonValue: JSONValue {
+    var object = JSONObject([
+      ("campaign_id", .string(campaign.id.hex)), ("status", .string(campaign.status.rawValue)),
+      ("run_id", run.map { .string($0.id.string) } ?? .null),
+      ("run_state", run.map { .string($0.state.rawValue) } ?? .null),
+    ])
+    object.entries += stats.jsonValue.objectValue?.entries ?? []
+    return .object(object)
+  }
 }
 
 extension Store {

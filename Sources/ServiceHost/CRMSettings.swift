@@ -70,6 +70,9 @@ public enum CRMSettings {
   public static let previewTimeout = Setting.int(
     "PREVIEW_TIMEOUT_MS", default: 10_000, in: 100...300_000, "Milliseconds that a segment's preview may take.")
 
+  public static let eventListeners = Setting.int(
+    "EVENT_LISTENERS", default: 5000, in: 1...100_000,
+    "Clients that may listen to campaigns (server-sent events) at one gateway at once.")
   public static let replayRate = Setting.int(
     "DLQ_REPLAY_PER_MINUTE", default: 6000, in: 1...1_000_000,
     "Dead letters replayed a minute at most, over all clients and replicas.")

@@ -15,6 +15,7 @@ public struct Instruments: Sendable {
   public let swept: MetricFamily<Counter>
   public let dependencyUp: MetricFamily<Gauge>
   public let auditIncomplete: Counter
+  public let eventListeners: Gauge
 
   private let process: String
 
@@ -46,6 +47,9 @@ public struct Instruments: Sendable {
       "minicrm_dependency_up", help: "1 when a dependency answered its last check.", labels: ["dependency"])
     auditIncomplete = registry.counter(
       "minicrm_audit_incomplete_total", help: "Entries of the audit log whose outcome could not be added."
+    ).labels()
+    eventListeners = registry.gauge(
+      "minicrm_event_listeners", help: "Clients that listen to campaigns (server-sent events)."
     ).labels()
     ProcessUsage.register(in: registry)
   }

@@ -11,6 +11,7 @@ extension ProcessDefinition {
     settings.declare(CRMSettings.corsOrigins)
     settings.declare(CRMSettings.baseCurrency)
     settings.declare(CRMSettings.previewTimeout)
+    settings.declare(CRMSettings.eventListeners)
     settings.declare(CRMSettings.replayRate)
     settings.declare(CRMSettings.authMode)
     settings.declare(CRMSettings.jwtSecrets)

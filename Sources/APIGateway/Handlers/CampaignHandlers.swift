@@ -114,14 +114,7 @@ struct CampaignHandlers: Sendable {
     var reader = request.query
     let run = reader.uuid("run_id")
     try reader.finish()
-    let found = try await gateway.store.runStats(ofCampaign: id, run: run)
-    var object = JSONObject([
-      ("campaign_id", .string(id.hex)), ("status", .string(found.campaign.status.rawValue)),
-      ("run_id", found.run.map { .string($0.id.string) } ?? .null),
-      ("run_state", found.run.map { .string($0.state.rawValue) } ?? .null),
-    ])
-    object.entries += found.stats.jsonValue.objectValue?.entries ?? []
-    return .data(.object(object))
+    return .data(try await gateway.store.runStats(ofCampaign: id, run: run))
   }
 
   @Sendable private func logs(_ request: APIRequest) async throws -> HTTPResponse {

@@ -26,6 +26,20 @@ extension Operation {
   static let getCampaignStats = Operation(
     "Count a run's sends by their state", query: [.run], answers: [.data(.runStats)])
 
+  static let followCampaign = Operation(
+    "Follow a campaign",
+    """
+    Server-sent events. Each event `stats` has the campaign's status and the counters of its current run as `data`, and an \
+    id that names this state: with it as `Last-Event-ID`, any gateway leaves out what is known. Changes that come faster \
+    than a client reads are one event. A comment comes every 15 seconds. The stream ends when the campaign has ended; \
+    204 says that there is nothing to come.
+    """,
+    headers: [.init(CampaignEventHandlers.lastEventID, .string, "The id of the last event that was read")],
+    answers: [
+      .stream(CampaignEventHandlers.mediaType, "Events until the campaign has ended"),
+      .init(204, "The campaign has ended, in the state that `Last-Event-ID` names", mediaType: nil),
+    ], problems: [.overloaded])
+
   static let listCampaignLogs = Operation(
     "List a run's sends",
     query: .paging() + .search("address and message, or equal to the id of a send or lead") + [
