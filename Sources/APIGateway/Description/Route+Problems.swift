@@ -6,7 +6,7 @@ extension Route {
   }
 
   private var ownProblems: [Problem.Kind] {
-    var kinds = operation.problems + [.malformedRequest, .validationFailed]
+    var kinds = operation.problems + [.malformedRequest, .validationFailed, .notAcceptable]
     if pattern.contains("/:") { kinds.append(.notFound) }
     if case .none = body {} else { kinds.append(.unsupportedMediaType) }
     if isIdempotent { kinds += [.idempotencyMismatch, .requestInProgress] }

@@ -1,6 +1,7 @@
 import CRMCore
 import CRMMessaging
 import CRMStore
+import CivilTime
 import HTTP
 import JSON
 import Kafka
@@ -16,6 +17,8 @@ struct ReceiptHandlers: Sendable {
 
   private let gateway: Gateway
   private let tally = Tally()
+  /// A signature is good from the tolerance before its time to the tolerance after it.
+  private let replays = ReplayGuard(lifetime: StandardWebhook.tolerance * 2)
 
   /// Receipts since the process started.
   private final class Tally: Sendable {
@@ -41,7 +44,7 @@ struct ReceiptHandlers: Sendable {
   /// Answers 202 when the broker has every receipt, so that a vendor that hears anything else sends them again.
   @Sendable private func receive(_ request: APIRequest) async throws -> HTTPResponse {
     do {
-      let receipts = try verified(request)
+      let (receipts, fingerprint) = try verified(request)
       let records = receipts.map { receipt in
         Topic.receipts.record(key: receipt.sendID.string, value: receipt.encoded(), trace: request.trace)
       }
@@ -52,6 +55,7 @@ struct ReceiptHandlers: Sendable {
         for result in await gateway.producer.produce(records) { _ = try result.get() }
       }
       failpoint(.receivePublished)
+      replays.insert(fingerprint)
       tally.accepted.add(receipts.count, ordering: .relaxed)
       return .data(status: 202, capacity: 64) { writer in
         writer.beginObject()
@@ -64,7 +68,8 @@ struct ReceiptHandlers: Sendable {
     }
   }
 
-  private func verified(_ request: APIRequest) throws -> [DeliveryReceipt] {
+  /// What a signed request says, and what it will be known by if it comes again.
+  private func verified(_ request: APIRequest) throws -> ([DeliveryReceipt], SIMD2<UInt64>) {
     let body = request.http.body.bytes ?? []
     let headers = request.http.headers
     let now = gateway.clock.now()
@@ -75,8 +80,18 @@ struct ReceiptHandlers: Sendable {
     } catch {
       throw Problem(.invalidSignature, "\(error).")
     }
+    let fingerprint = ReplayGuard.fingerprint(
+      id: headers[StandardWebhook.idHeader] ?? "", timestamp: headers[StandardWebhook.timestampHeader] ?? "", body: body
+    )
+    guard !replays.contains(fingerprint) else {
+      throw Problem(
+        .replayedWebhook, "This signed request has been carried out. To send it again, sign it with a new time.")
+    }
     try request.expectNoQuery()
-    let json = try request.json()
+    return (try receipts(in: try request.json(), at: now), fingerprint)
+  }
+
+  private func receipts(in json: JSONValue, at now: Timestamp) throws -> [DeliveryReceipt] {
     guard case .array(let elements) = json else {
       return [try DeliveryReceipt.decode(webhook: json, receivedAt: now).get()]
     }

@@ -13,9 +13,11 @@ struct Problem: Error, Sendable {
     case forbidden
     case notFound = "not-found"
     case methodNotAllowed = "method-not-allowed"
+    case notAcceptable = "not-acceptable"
     case requestTimeout = "request-timeout"
     case conflict
     case requestInProgress = "request-in-progress"
+    case replayedWebhook = "replayed-webhook"
     case bodyTooLarge = "body-too-large"
     case targetTooLong = "target-too-long"
     case unsupportedMediaType = "unsupported-media-type"
@@ -38,8 +40,9 @@ struct Problem: Error, Sendable {
       case .forbidden: 403
       case .notFound: 404
       case .methodNotAllowed: 405
+      case .notAcceptable: 406
       case .requestTimeout: 408
-      case .conflict, .requestInProgress: 409
+      case .conflict, .requestInProgress, .replayedWebhook: 409
       case .bodyTooLarge: 413
       case .targetTooLong: 414
       case .unsupportedMediaType: 415
@@ -60,9 +63,11 @@ struct Problem: Error, Sendable {
       case .forbidden: "This may not be done"
       case .notFound: "There is no such thing"
       case .methodNotAllowed: "The method is not allowed here"
+      case .notAcceptable: "No type of answer is acceptable"
       case .requestTimeout: "The request did not arrive in time"
       case .conflict: "The request conflicts with the present state"
       case .requestInProgress: "The same request is being carried out"
+      case .replayedWebhook: "The signed request has been carried out before"
       case .bodyTooLarge: "The body is too large"
       case .targetTooLong: "The request target is too long"
       case .unsupportedMediaType: "The media type is not supported"
@@ -83,6 +88,8 @@ struct Problem: Error, Sendable {
     /// `type` is a reference relative to the API's own address, where the documentation of problems is served.
     var type: String { "/problems/\(rawValue)" }
   }
+
+  static let mediaType = "application/problem+json"
 
   let kind: Kind
   var detail: String
@@ -127,7 +134,7 @@ struct Problem: Error, Sendable {
     if !errors.isEmpty { writer.field("errors", errors) }
     for (name, value) in members { writer.field(name, value) }
     writer.endObject()
-    var response = HTTPResponse(status: kind.status, contentType: "application/problem+json", writer.bytes)
+    var response = HTTPResponse(status: kind.status, contentType: Problem.mediaType, writer.bytes)
     if let retryAfter { response.headers.add("Retry-After", String(retryAfter)) }
     for (name, value) in headers { response.headers.add(name, value) }
     return response

@@ -50,6 +50,12 @@ struct Route: Sendable {
     self.handler = handler
   }
 
+  /// The media types of its answers, those of a refusal among them.
+  var offers: [String] {
+    (operation.answers.compactMap(\.mediaType) + [Problem.mediaType])
+      .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+
   var bodyLimit: Int {
     switch body {
     case .none: Route.ordinaryLimit

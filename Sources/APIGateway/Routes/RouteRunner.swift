@@ -59,6 +59,7 @@ struct RouteRunner: Sendable {
   }
 
   private func carryOut(_ route: Route, _ request: APIRequest) async throws -> HTTPResponse {
+    try checkAccept(request, route)
     try checkDependencies(of: route)
     // A repetition that is answered from memory has no effect: the entry belongs to the request that had it.
     let handler: Route.Handler = { try await audit.record(route, $0, route.handler) }
@@ -66,6 +67,16 @@ struct RouteRunner: Sendable {
       return try await idempotency.run(key, request, handler)
     }
     return try await handler(request)
+  }
+
+  private func checkAccept(_ request: APIRequest, _ route: Route) throws(Problem) {
+    let headers = request.http.headers.values("Accept")
+    if headers.isEmpty || headers == ["*/*"] { return }
+    let accepted = AcceptedTypes(headers)
+    let offered = route.offers
+    guard offered.contains(where: accepted.allows) else {
+      throw Problem(.notAcceptable, "This is answered as \(offered.joined(separator: " or ")) only.")
+    }
   }
 
   /// Without this, every request would wait for as long as a driver looks for a server, and hold a thread meanwhile.

@@ -165,6 +165,55 @@ import Testing
     }
   }
 
+  @Test func aChangedLeadKeepsWhatIsNotTheClientsToSet() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.admin)
+      let id = try await seed(harness, as: key, ["name": "Ann", "emails": ["ann@x.com"]])
+      let extra = ["_id", "order_totals", "created_at", "updated_at", "role", "metadata.city", "$set", "opted_out.sms"]
+      let attempts: [(HTTPMethod, JSONObject)] = [(.put, ["name": "A", "emails": ["a@x.com"]]), (.patch, [:])]
+      for (method, base) in attempts {
+        for value: JSONValue in ["0123456789abcdef01234567", nil, ["count": 99]] {
+          var body = base
+          for name in extra { body[name] = value }
+          let answer = try await harness.request(method, "/api/v1/leads/\(id)", .object(body), as: key)
+          #expect(answer.status == 400 && answer.fields == Set(extra), "\(answer.text)")
+        }
+        for value in Self.operators {
+          let body: JSONValue = ["name": value, "emails": [value], "metadata": value, "last_order_at": value]
+          let answer = try await harness.request(method, "/api/v1/leads/\(id)", body, as: key)
+          #expect(answer.status == 400 && answer.fields.isSuperset(of: ["name", "emails[0]", "last_order_at"]))
+        }
+      }
+      for target in [
+        "lead_id[$ne]=x", "email[$gt]=", "email=%7B%22%24gt%22%3A%22%22%7D", "from[$gte]=1", "lead_id=$ne",
+      ] {
+        #expect(try await harness.request(.get, "/api/v1/orders?\(target)", as: key).status == 400, "\(target)")
+      }
+      let lead = try await harness.request(.get, "/api/v1/leads/\(id)", as: key)
+      #expect(lead.data["name"] == "Ann" && lead.data["_id"]?.stringValue == id)
+    }
+  }
+
+  @Test func whoTakesNoTypeOfTheAnswerIsToldSo() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.viewer)
+      func status(_ path: String, _ accept: String) async throws -> GatewayHarness.Answer {
+        try await harness.request(.get, path, as: key, headers: ["Accept": accept])
+      }
+      for accept in ["*/*", "application/json", "text/html, */*;q=0.1", "application/problem+json", "application/*"] {
+        #expect(try await status("/api/v1/leads", accept).status == 200, "\(accept)")
+      }
+      for accept in ["text/html", "application/xml, text/*", "*/*;q=0", "application/json;q=0"] {
+        let answer = try await status("/api/v1/leads", accept)
+        #expect(answer.status == 406 && answer.problem == "not-acceptable", "\(accept): \(answer.text)")
+        #expect(answer.headers["Content-Type"] == "application/problem+json")
+      }
+      let events = "/api/v1/campaigns/0123456789abcdef01234567/events"
+      #expect(try await status(events, "text/event-stream").status == 404)
+      #expect(try await status(events, "application/json").status == 406)
+    }
+  }
+
   @Test func makersAreWhoMadeThem() async throws {
     try await GatewayHarness.with { harness in
       let key = try await harness.key(.marketer, name: "Ana")
@@ -228,13 +277,13 @@ import Testing
 
   private func receipt(
     _ harness: GatewayHarness, secret: String = GatewayHarness.webhookSecret, id: String = "msg_1", age: Int64 = 0,
-    change: (inout HTTPHeaders) -> Void = { _ in }, as credential: String? = nil
+    at time: Int64? = nil, change: (inout HTTPHeaders) -> Void = { _ in }, as credential: String? = nil
   ) async throws -> GatewayHarness.Answer {
     let body: JSONValue = [
       "send_id": "11111111-2222-5333-8444-555555555555", "vendor": "v", "vendor_message_id": "m",
       "status": "DELIVERED", "timestamp": "2026-01-02T03:04:05Z",
     ]
-    let seconds = Int64(Date().timeIntervalSince1970) - age
+    let seconds = (time ?? Int64(Date().timeIntervalSince1970)) - age
     let signature = try StandardWebhook(secrets: [secret]).sign(id: id, timestamp: seconds, body: body.encoded())
     var headers: HTTPHeaders = [
       "webhook-id": id, "webhook-timestamp": String(seconds), "webhook-signature": signature,
@@ -246,7 +295,7 @@ import Testing
   @Test func aWebhookIsJudgedByItsSignatureAlone() async throws {
     try await GatewayHarness.with { harness in
       #expect(try await receipt(harness).status == 202, "no credential needed")
-      #expect(try await receipt(harness, as: "nonsense").status == 202, "and none looked at")
+      #expect(try await receipt(harness, id: "msg_0", as: "nonsense").status == 202, "and none looked at")
       let admin = try await harness.key(.admin)
       let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
       let refused = [
@@ -259,6 +308,37 @@ import Testing
         try await harness.request(.post, "/api/v1/delivery/receipt", [:], as: admin),
       ]
       for answer in refused { #expect(answer.status == 401 && answer.problem == "invalid-signature", "\(answer.text)") }
+    }
+  }
+
+  /// Whoever records a request has the signature of that very moment, and cannot make another.
+  @Test func aRecordedWebhookIsRefusedAndAVendorsRetryIsNot() async throws {
+    try await GatewayHarness.with { harness in
+      let now = Int64(Date().timeIntervalSince1970)
+      #expect(try await receipt(harness, at: now).status == 202)
+      for _ in 0..<3 {
+        let replayed = try await receipt(harness, at: now)
+        #expect(replayed.status == 409 && replayed.problem == "replayed-webhook", "\(replayed.text)")
+      }
+      #expect(try await receipt(harness, at: now - 1).status == 202, "signed anew under the same id")
+      #expect(try await receipt(harness, id: "msg_2", at: now).status == 202)
+      // Refused for what it is, not for what it looks like: a forgery is not remembered, nor is one that was malformed.
+      #expect(try await receipt(harness, secret: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", at: now).status == 401)
+    }
+  }
+
+  @Test func whatTheBrokerDidNotAcknowledgeMayComeAgainAsItWas() async throws {
+    try await GatewayHarness.with { harness in
+      let now = Int64(Date().timeIntervalSince1970)
+      await harness.gateway.producer.close(timeoutMS: 1000)
+      for _ in 0..<2 {
+        let answer = try await receipt(harness, at: now)
+        #expect(answer.status >= 500, "\(answer.text)")
+      }
+      // The same request at a gateway that works: nothing about it is spent.
+      let replica = try await GatewayHarness(database: harness.database)
+      #expect(try await receipt(replica, at: now).status == 202)
+      await replica.close()
     }
   }
 
