@@ -14,7 +14,8 @@ import Testing
   private func makeLead(
     _ harness: GatewayHarness, _ key: String, _ email: String, _ more: [(key: String, value: JSONValue)] = []
   ) async throws -> String {
-    let body = JSONObject([("name", "Ann"), ("emails", [.string(email)])] + more)
+    var body: JSONObject = ["name": "Ann", "emails": [.string(email)]]
+    body.entries += more
     let made = try await harness.request(.post, "/api/v1/leads", .object(body), as: key)
     return try #require(made.data["_id"]?.stringValue, "\(made.text)")
   }
