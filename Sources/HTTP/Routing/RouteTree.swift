@@ -1,7 +1,7 @@
 /// Patterns of path segments and what is registered for them; pure.
 ///
 /// A segment of a pattern is a literal, `:name` (any one segment that is not empty) or, last of all, `*name` (all that
-/// remains, at least one segment). Literals beat parameters, parameters beat the rest.
+/// remains, at least one segment). Literals beat parameters, whatever the method; parameters beat the rest.
 struct RouteTree<Value: Sendable>: Sendable {
   struct Match {
     var value: Value
@@ -69,10 +69,11 @@ struct RouteTree<Value: Sendable>: Sendable {
   ) -> Value? {
     let node = nodes[index]
     guard let segment = segments.first else { return value(of: node, method, &allowed) }
-    if let next = node.literals[segment],
-      let value = search(node: next, segments.dropFirst(), method, &captures, &allowed)
-    {
-      return value
+    if let next = node.literals[segment] {
+      let known = allowed.count
+      if let value = search(node: next, segments.dropFirst(), method, &captures, &allowed) { return value }
+      // The path exists, for other methods: as a parameter its literal would be taken for somebody's id.
+      if allowed.count > known { return nil }
     }
     if let next = node.parameter, !segment.isEmpty {
       captures.append(segment)
