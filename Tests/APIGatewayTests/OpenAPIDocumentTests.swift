@@ -55,8 +55,8 @@ import Testing
   }
 
   @Test func operationsWithoutABodyOrAnIDDoNotSayTheirProblems() {
-    let json = Self.document(Self.route(.get, "/api/v1/leads", "listLeads", .listLeads))
-    let statuses = Set(json["paths"]?["/api/v1/leads"]?["get"]?["responses"]?.objectValue?.keys ?? [])
+    let json = Self.document(Self.route(.get, "/api/v1/orders", "listOrders", .listOrders))
+    let statuses = Set(json["paths"]?["/api/v1/orders"]?["get"]?["responses"]?.objectValue?.keys ?? [])
     #expect(statuses.isDisjoint(with: ["404", "409", "415", "422"]))
   }
 

@@ -68,7 +68,7 @@ extension GatewayAPITests {
     expectProblem(
       try await stack.request(
         .post, "/api/v1/segments/\(endpoint)", .object(JSONObject([("rule_ast", unknown)] + lead))),
-      400, "validation-failed", fields: ["rule_ast.segment_id"])
+      422, "unknown-reference", fields: ["rule_ast.segment_id"])
   }
 
   @Test func anExplanationTellsWhatEachRuleContributesAndWhatItTakes() async throws {

@@ -1,3 +1,4 @@
+import CRMCore
 import HTTP
 
 /// An operation with where it is found and what can go wrong: all that the document says of it.
@@ -10,6 +11,8 @@ struct DescribedOperation: Sendable {
   let isIdempotent: Bool
   /// Nobody asks who the caller is, or another thing than a credential tells.
   let isOpen: Bool
+  /// What a credential must be good for; nil where any credential, or none, will do.
+  let scope: Scope?
   let problems: [(status: Int, kinds: [Problem.Kind])]
 
   init(_ route: Route) {
@@ -19,6 +22,7 @@ struct DescribedOperation: Sendable {
     operation = route.operation
     isIdempotent = route.isIdempotent
     isOpen = route.access == .open || route.access == .webhook
+    if case .scope(let needed) = route.access { scope = needed } else { scope = nil }
     problems = route.problems
   }
 
@@ -30,6 +34,7 @@ struct DescribedOperation: Sendable {
     self.operation = operation
     isIdempotent = false
     isOpen = true
+    scope = nil
     self.problems = Problem.Kind.byStatus(problems)
   }
 

@@ -97,7 +97,7 @@ enum SchemaText {
       let name = HTML.escape(String(reference.split(separator: "/").last ?? ""))
       return ##"<a href="#schema-\##(name)">\##(name)</a>\##(description)"##
     }
-    if let choices = schema["anyOf"]?.arrayValue {
+    if let choices = (schema["anyOf"] ?? schema["oneOf"])?.arrayValue {
       return "one of:\(description)<ul>\(choices.map { "<li>\(html($0))</li>" }.joined())</ul>"
     }
     if let members = schema["properties"]?.objectValue, !members.isEmpty {

@@ -77,6 +77,7 @@ struct OpenAPIDocument: Sendable {
     ]
     if !operation.details.isEmpty { object["description"] = .string(operation.details) }
     object["security"] = described.isOpen ? [] : [["bearer": []], ["apiKey": []]]
+    if let scope = described.scope { object["x-required-scope"] = .string(scope.rawValue) }
     object["parameters"] = .array(parameters(of: described))
     if let body = operation.body {
       object["requestBody"] = [
@@ -128,11 +129,32 @@ struct OpenAPIDocument: Sendable {
       (answer.status, describe(answer, isIdempotent: described.isIdempotent))
     }
     for (status, kinds) in described.problems {
-      // The readiness of a process has an answer of its own with 503.
-      guard !responses.contains(where: { $0.status == status }) else { continue }
-      responses.append((status, ["$ref": .string("#/components/responses/\(responseName(status, kinds))")]))
+      // The readiness of a process has an answer of its own with 503, beside the problems.
+      if let index = responses.firstIndex(where: { $0.status == status }) {
+        responses[index].json = either(responses[index].json, response(kinds))
+      } else {
+        responses.append((status, ["$ref": .string("#/components/responses/\(responseName(status, kinds))")]))
+      }
     }
     return JSONObject(responses.sorted { $0.status < $1.status }.map { (key: String($0.status), value: $0.json) })
+  }
+
+  /// An answer that is one or the other, told apart by its media type.
+  private static func either(_ answer: JSONValue, _ problem: JSONValue) -> JSONValue {
+    guard var object = answer.objectValue else { return problem }
+    for name in ["content", "headers"] {
+      var members = problem[name]?.objectValue ?? [:]
+      for (key, value) in answer[name]?.objectValue ?? [:] { members[key] = value }
+      object[name] = .object(members)
+    }
+    object["x-problem-types"] = problem["x-problem-types"]
+    // The other answer does without what every problem has.
+    if object["headers"]?["Retry-After"] != nil {
+      var headers = object["headers"]?.objectValue ?? [:]
+      headers["Retry-After"] = describe(.init("Retry-After", .count, "Seconds, of a problem"))
+      object["headers"] = .object(headers)
+    }
+    return .object(object)
   }
 
   private static func describe(_ answer: Operation.Answer, isIdempotent: Bool) -> JSONValue {

@@ -135,7 +135,7 @@ extension [Operation.Parameter] {
       .init(
         "limit", .integer(in: 1...limit).defaulting(to: .int(Int64(PageQuery.defaultLimit))), "Elements on a page."),
       .init(
-        "cursor", .string(format: "cursor"),
+        "cursor", .string(format: "cursor").with("pattern", "^[A-Za-z0-9_-]+$").with("maxLength", 2048),
         "`pagination.next_cursor` of the page before, in the same list and order; not together with `page`."),
     ]
     guard !fields.isEmpty else { return parameters }

@@ -67,11 +67,19 @@ extension Schema {
   static func string(format: String) -> Schema { Schema(["type": "string", "format": .string(format)]) }
 
   /// Text that is trimmed of white space at both ends, and of which something must be left.
-  static func text(_ length: ClosedRange<Int>) -> Schema { string(length, pattern: notBlank) }
+  static func text(_ length: ClosedRange<Int>) -> Schema { string(length, pattern: "[^\(whiteSpace)]") }
 
-  /// A character that is none of Unicode's white space.
-  private static let notBlank =
-    #"[^\u0009-\u000d \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"#
+  /// The same, without the character NUL.
+  static func searchableText(_ length: ClosedRange<Int>) -> Schema {
+    string(length, pattern: #"^[^\u0000]*[^\u0000\#(whiteSpace)][^\u0000]*$"#)
+  }
+
+  /// Any text without the character NUL, which no parameter can hold.
+  static func plain(_ length: ClosedRange<Int>) -> Schema { string(length, pattern: #"^[^\u0000]*$"#) }
+
+  /// Unicode's white space, within brackets.
+  private static let whiteSpace =
+    #"\u0009-\u000d \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"#
 
   static func integer(in range: ClosedRange<Int64>) -> Schema {
     Schema(["type": "integer", "minimum": .int(range.lowerBound), "maximum": .int(range.upperBound)])
@@ -147,6 +155,9 @@ extension Schema {
   }
 
   static func anyOf(_ choices: [Schema]) -> Schema { Schema(["anyOf": .array(choices.map(\.json))], of: choices) }
+
+  /// Exactly one of the choices.
+  static func oneOf(_ choices: [Schema]) -> Schema { Schema(["oneOf": .array(choices.map(\.json))], of: choices) }
 
   /// The schema, or null.
   static func nullable(_ schema: Schema) -> Schema {

@@ -13,11 +13,16 @@ struct AuthHandlers: Sendable {
 
   let gateway: Gateway
 
+  /// How long a token may be asked to be good, in seconds.
+  private var lifetimes: ClosedRange<Int64> {
+    AuthHandlers.shortestLife...max(AuthHandlers.shortestLife, Int64(gateway.access.settings.tokenLifetime))
+  }
+
   var routes: [Route] {
     let json = Route.Body.json(limit: Route.ordinaryLimit)
     return [
       Route(
-        .post, "/api/auth/token", "createToken", operation: .createToken, access: .authenticated,
+        .post, "/api/auth/token", "createToken", operation: .createToken(lifetime: lifetimes), access: .authenticated,
         effect: .change(.token), body: json, token),
       Route(.get, "/api/auth/me", "getCaller", operation: .getCaller, access: .authenticated, needs: [], me),
       Route(
@@ -33,7 +38,7 @@ struct AuthHandlers: Sendable {
     var reader = ObjectReader(try request.jsonIfAny() ?? [:])
     let lifetime =
       reader.integer(
-        "lifetime_s", in: AuthHandlers.shortestLife...max(AuthHandlers.shortestLife, Int64(settings.tokenLifetime)))
+        "lifetime_s", in: lifetimes)
       ?? Int64(settings.tokenLifetime)
     let caller = request.caller
     let asked = reader.strings("scopes", count: 1...Scope.allCases.count) { text in

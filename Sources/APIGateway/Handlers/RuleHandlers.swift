@@ -107,14 +107,23 @@ struct RuleHandlers: Sendable {
     let zone = CalendarZone(identifier: timezone ?? "UTC")
     if zone == nil { errors.append(Audiences.unknownZone) }
     var converted: ConvertedRule?
+    var untranslatable: [FieldError] = []
     if let query {
+      if query.objectValue == nil {
+        errors.append(FieldError(field: "query", code: "invalid_type", message: "must be an object"))
+      }
       do throws(RuleError) {
         converted = try RuleConverter.convert(query, zone: zone ?? .utc)
       } catch {
-        errors += error.fieldErrors
+        untranslatable = error.fieldErrors.filter { error in !errors.contains { $0.field == error.field } }
       }
     }
-    if let error = ValidationError(errors) { throw error }
+    if !errors.isEmpty, let error = ValidationError(errors + untranslatable) { throw error }
+    guard untranslatable.isEmpty else {
+      throw Problem(
+        .cannotTranslate, "The query has parts that the language of rules does not have; see errors.",
+        errors: untranslatable)
+    }
     guard let converted else { throw ValidationError(field: "query", code: "required", message: "is required") }
     return .data([
       "rule_ast": converted.rule.json(), "explanation": .string(converted.rule.explanation()),

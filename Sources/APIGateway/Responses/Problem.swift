@@ -24,6 +24,9 @@ struct Problem: Error, Sendable {
     case idempotencyMismatch = "idempotency-mismatch"
     case unknownReference = "unknown-reference"
     case impossibleSchedule = "impossible-schedule"
+    case impossibleRule = "impossible-rule"
+    case impossibleScope = "impossible-scope"
+    case cannotTranslate = "cannot-translate"
     case tooManyRequests = "too-many-requests"
     case headersTooLarge = "headers-too-large"
     case internalError = "internal-error"
@@ -46,7 +49,9 @@ struct Problem: Error, Sendable {
       case .bodyTooLarge: 413
       case .targetTooLong: 414
       case .unsupportedMediaType: 415
-      case .idempotencyMismatch, .unknownReference, .impossibleSchedule: 422
+      case .idempotencyMismatch, .unknownReference, .impossibleSchedule, .impossibleRule, .impossibleScope,
+        .cannotTranslate:
+        422
       case .tooManyRequests: 429
       case .headersTooLarge: 431
       case .internalError: 500
@@ -74,6 +79,9 @@ struct Problem: Error, Sendable {
       case .idempotencyMismatch: "The idempotency key belongs to another request"
       case .unknownReference: "The request refers to something that does not exist"
       case .impossibleSchedule: "The schedule is not possible"
+      case .impossibleRule: "The rule cannot mean anything"
+      case .impossibleScope: "The scopes are more than can be given"
+      case .cannotTranslate: "This cannot be said as a rule"
       case .tooManyRequests: "There are too many requests of this kind"
       case .headersTooLarge: "The request's head is too large"
       case .internalError: "The server failed"
@@ -113,10 +121,21 @@ struct Problem: Error, Sendable {
   }
 
   /// Fields that cannot be accepted.
+  ///
+  /// A request is invalid by what its fields are, which the description of the API tells beforehand. One whose fields
+  /// are all as described can still be impossible, by how they stand to each other or to what is stored.
   init(_ errors: [FieldError]) {
     let count = errors.count == 1 ? "1 field is" : "\(errors.count) fields are"
-    self.init(.validationFailed, "\(count) not acceptable; see errors.", errors: errors)
+    let isImpossible = errors.allSatisfy { Problem.impossibilities[$0.code] != nil }
+    let kind = isImpossible ? errors.first.flatMap { Problem.impossibilities[$0.code] } : nil
+    self.init(kind ?? .validationFailed, "\(count) not acceptable; see errors.", errors: errors)
   }
+
+  /// Codes of errors that no schema foresees.
+  private static let impossibilities: [String: Kind] = [
+    "unknown_segment": .unknownReference, "inverted_range": .impossibleRule, "cycle": .impossibleRule,
+    "in_the_past": .impossibleSchedule, "beyond_role": .impossibleScope, "beyond_key": .impossibleScope,
+  ]
 
   /// The response to a request; a problem of the connection may have none.
   func response(to request: HTTPRequest?) -> HTTPResponse {

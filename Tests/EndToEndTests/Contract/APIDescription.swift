@@ -106,7 +106,9 @@ final class APIDescription: Sendable {
     guard type.hasSuffix("json") else { return [] }
     guard let json = try? JSONValue.parse(answer.body) else { return ["the body is no JSON"] }
     var found = checker.violations(json, schema)
-    if let types = response["x-problem-types"]?.arrayValue, !types.contains(json["type"] ?? .null) {
+    if type == "application/problem+json", let types = response["x-problem-types"]?.arrayValue,
+      !types.contains(json["type"] ?? .null)
+    {
       found.append("the problem \(json["type"]?.stringValue ?? "") is not described")
     }
     return found

@@ -2,25 +2,28 @@ import CRMCore
 import CRMStore
 
 extension Operation {
-  static let createToken = Operation(
-    "Get a token for an API key", "Good for as much as the key or less, and not for long. Only a key gets one.",
-    body: .json(
-      .named(
-        "TokenRequest",
-        .closedObject([
-          .optional("lifetime_s", .integer.described("Seconds, from 60 to the setting `JWT_LIFETIME_S`")),
-          .optional("scopes", .scopes.described("Some of the key's; all unless given")),
-        ])), required: false),
-    answers: [
-      .data(
+  /// - Parameter lifetime: of a token, in seconds.
+  static func createToken(lifetime: ClosedRange<Int64>) -> Operation {
+    Operation(
+      "Get a token for an API key", "Good for as much as the key or less, and not for long. Only a key gets one.",
+      body: .json(
         .named(
-          "Token",
-          .object([
-            .required("access_token", .string), .required("token_type", .constant("Bearer")),
-            .required("expires_in", .count.described("Seconds")), .required("role", .choice(of: Role.self)),
-            .required("scope", .string.described("Separated by spaces")),
-          ])))
-    ])
+          "TokenRequest",
+          .closedObject([
+            .optional("lifetime_s", .integer(in: lifetime).described("Seconds; at most the setting `JWT_LIFETIME_S`")),
+            .optional("scopes", .scopes.described("Some of the key's; all unless given")),
+          ])), required: false),
+      answers: [
+        .data(
+          .named(
+            "Token",
+            .object([
+              .required("access_token", .string), .required("token_type", .constant("Bearer")),
+              .required("expires_in", .count.described("Seconds")), .required("role", .choice(of: Role.self)),
+              .required("scope", .string.described("Separated by spaces")),
+            ])))
+      ], problems: [.impossibleScope])
+  }
 
   static let getCaller = Operation("Tell who one is and what one may do", answers: [.data(.caller)])
 
@@ -36,7 +39,7 @@ extension Operation {
   static let createAPIKey = Operation(
     "Make an API key",
     "The answer shows `key` this once. It takes no `Idempotency-Key`, since kept answers would keep it.",
-    body: .json(.apiKeyInput), answers: [.created(.newAPIKey)])
+    body: .json(.apiKeyInput), answers: [.created(.newAPIKey)], problems: [.impossibleSchedule, .impossibleScope])
 
   static let getAPIKey = Operation("Show an API key", "Without the key itself.", answers: [.data(.apiKey)])
 
@@ -46,9 +49,9 @@ extension Operation {
   static let listAuditEntries = Operation(
     "List who changed what", "Newest first.",
     query: .paging() + [
-      .init("actor", .string(1...200), "`key:<id>`, `user:<subject>`, …"),
-      .init("action", .string(1...100), "An operation's name: `updateCampaign`"),
-      .init("resource", .choice(of: Effect.Resource.self)), .init("resource_id", .string(1...100)),
+      .init("actor", .plain(1...200), "`key:<id>`, `user:<subject>`, …"),
+      .init("action", .plain(1...100), "An operation's name: `updateCampaign`"),
+      .init("resource", .choice(of: Effect.Resource.self)), .init("resource_id", .plain(1...100)),
       .init("outcome", .choice(of: AuditOutcome.self)), .init("from", .timestamp), .init("to", .timestamp, "Exclusive"),
     ],
     answers: [.page(of: .auditEntry)])

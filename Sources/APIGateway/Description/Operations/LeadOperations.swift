@@ -9,7 +9,7 @@ extension Operation {
       .init("tag", .string(1...100, pattern: #"^[^\u0000]*$"#)),
       .init("segment_id", .objectID, "Only leads that are in the segment now"),
     ],
-    answers: [.page(of: .lead)], problems: [.ruleTooSlow])
+    answers: [.page(of: .lead)], problems: [.ruleTooSlow, .unknownReference])
 
   static let createLead = Operation(
     "Make a lead", "E-mail addresses are lower-cased and belong to one lead only: one that is known is a conflict.",

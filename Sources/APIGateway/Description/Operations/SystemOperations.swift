@@ -12,7 +12,7 @@ extension Operation {
     headers: [.init("If-None-Match", .string, "The `ETag` of a copy")],
     answers: [
       Answer(
-        200, "OpenAPI 3.1", mediaType: "application/json", .object([.required("openapi", .constant("3.1.0"))]),
+        200, "OpenAPI 3.1", mediaType: "application/json", .openAPIDocument,
         headers: [.init("ETag", .string, required: true)]),
       Answer(304, "The copy is current", mediaType: nil),
     ])

@@ -8,20 +8,25 @@ extension Schema {
       .required("price", money.described("For one piece, in the order's currency")),
     ]))
 
+  /// An order says by its id or by its e-mail address whose it is.
   static let orderInput = named(
     "OrderInput",
-    closedObject([
-      .required("order_no", text(1...100).described("Makes the order idempotent: again is a correction")),
-      .optional("lead_id", objectID), .optional("email", email.described("Of the lead, instead of `lead_id`")),
-      .optional("items", array(of: orderItemInput, count: 0...1_000)), .required("total", money),
-      .optional(
-        "currency", string(3...3, pattern: "^[A-Za-z]{3}$").described("ISO 4217; the base currency if not given")),
-      .optional(
-        "total_base",
-        money.described(
-          "In the base currency: required for an order in another one, equal to `total` for one in the base currency")),
-      .required("ordered_at", timestamp),
-    ]).with("oneOf", [["required": ["lead_id"]], ["required": ["email"]]]))
+    oneOf([
+      named("OrderByLeadID", closedObject([.required("lead_id", objectID)] + orderMembers)),
+      named("OrderByEmail", closedObject([.required("email", email.described("Of the lead"))] + orderMembers)),
+    ]))
+
+  private static let orderMembers: [Member] = [
+    .required("order_no", text(1...100).described("Makes the order idempotent: again is a correction")),
+    .optional("items", array(of: orderItemInput, count: 0...1_000)), .required("total", money),
+    .optional(
+      "currency", string(3...3, pattern: "^[A-Za-z]{3}$").described("ISO 4217; the base currency if not given")),
+    .optional(
+      "total_base",
+      money.described(
+        "In the base currency: required for an order in another one, equal to `total` for one in the base currency")),
+    .required("ordered_at", timestamp),
+  ]
 
   static let order = named(
     "Order",

@@ -55,12 +55,14 @@ extension Schema {
 
   static let ruleEvaluation = named(
     "RuleEvaluationRequest",
-    closedObject(
-      ruleQuestion + [
-        .optional("lead_id", objectID.described("A stored lead")),
-        .optional("lead", leadInput.described("A lead that need not be stored; instead of `lead_id`")),
-      ]
-    ).with("oneOf", [["required": ["lead_id"]], ["required": ["lead"]]]))
+    oneOf([
+      named(
+        "StoredLeadEvaluation",
+        closedObject(ruleQuestion + [.required("lead_id", objectID.described("A stored lead"))])),
+      named(
+        "DescribedLeadEvaluation",
+        closedObject(ruleQuestion + [.required("lead", leadInput.described("A lead that need not be stored"))])),
+    ]))
 
   static let ruleDecision = named(
     "RuleDecision",

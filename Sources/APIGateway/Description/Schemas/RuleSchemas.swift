@@ -1,4 +1,5 @@
 import CRMCore
+import Foundation
 import JSON
 
 /// The rule language as a schema, made from its vocabulary.
@@ -6,7 +7,7 @@ extension Schema {
   static let rule = named(
     "Rule",
     anyOf(
-      groups(of: reference(to: "Rule")) + conditions(RuleVocabulary.lead) + orders + [
+      groups("Rule") + conditions("Lead", RuleVocabulary.lead) + orders + [
         campaignCondition, segmentCondition,
       ]
     )
@@ -14,26 +15,34 @@ extension Schema {
 
   private static let orderRule = named(
     "OrderRule",
-    anyOf(groups(of: reference(to: "OrderRule")) + conditions(RuleVocabulary.order))
+    anyOf(groups("OrderRule") + conditions("Order", RuleVocabulary.order))
       .described("A rule over the fields of an order."))
 
-  private static func groups(of rule: Schema) -> [Schema] {
-    [
-      closedObject([
-        .required("op", choice(["AND", "OR"])), .required("children", array(of: rule).with("minItems", 1)),
-      ]),
-      closedObject([.required("op", constant("NOT")), .required("children", array(of: rule, count: 1...1))]),
+  /// The two kinds of groups of the rules that have this name.
+  private static func groups(_ name: String) -> [Schema] {
+    let rule = reference(to: name)
+    return [
+      named(
+        "\(name)Group",
+        closedObject([
+          .required("op", choice(["AND", "OR"])), .required("children", array(of: rule).with("minItems", 1)),
+        ])),
+      named(
+        "\(name)Negation",
+        closedObject([.required("op", constant("NOT")), .required("children", array(of: rule, count: 1...1))])),
     ]
   }
 
-  /// One schema for the fields of a kind and the operators that take the same values.
-  private static func conditions(_ vocabulary: [RuleVocabulary.Group]) -> [Schema] {
+  /// One schema for the fields of a kind and the operators that take the same values: `LeadDateRange`, ….
+  private static func conditions(_ subject: String, _ vocabulary: [RuleVocabulary.Group]) -> [Schema] {
     vocabulary.flatMap { group in
-      operands(group).map { operators, value in
-        closedObject([
-          .required("type", constant("condition")), .required("field", field(group)),
-          .required("operator", choice(operators)), .required("value", value),
-        ])
+      operands(group).map { form, operators, value in
+        named(
+          "\(subject)\("\(group.kind)".capitalized)\(form)",
+          closedObject([
+            .required("type", constant("condition")), .required("field", field(group)),
+            .required("operator", choice(operators)), .required("value", value),
+          ]))
       }
     }
   }
@@ -46,43 +55,52 @@ extension Schema {
 
   private static var orders: [Schema] {
     RuleVocabulary.measures.flatMap { group in
-      operands(group).map { operators, value in
-        closedObject([
-          .required("type", constant("orders")), .optional("where", orderRule), .optional("within", span),
-          .required("measure", choice(group.fields)), .required("operator", choice(operators)),
-          .required("value", value),
-        ])
+      operands(group).map { form, operators, value in
+        named(
+          "Orders\("\(group.kind)".capitalized)\(form)",
+          closedObject([
+            .required("type", constant("orders")), .optional("where", orderRule), .optional("within", span),
+            .required("measure", choice(group.fields)), .required("operator", choice(operators)),
+            .required("value", value),
+          ]))
       }
     }
   }
 
-  private static let campaignCondition = closedObject([
-    .required("type", constant("campaign")), .required("campaign_id", anyOf([objectID, constant("any")])),
-    .required("status", choice(of: CampaignCondition.Status.self)), .optional("within", span),
-    .optional("negate", boolean),
-  ])
+  private static let campaignCondition = named(
+    "CampaignCondition",
+    closedObject([
+      .required("type", constant("campaign")), .required("campaign_id", anyOf([objectID, constant("any")])),
+      .required("status", choice(of: CampaignCondition.Status.self)), .optional("within", span),
+      .optional("negate", boolean),
+    ]))
 
-  private static let segmentCondition = closedObject([
-    .required("type", constant("segment")), .required("segment_id", objectID),
-  ])
+  private static let segmentCondition = named(
+    "SegmentCondition",
+    closedObject([.required("type", constant("segment")), .required("segment_id", objectID)]))
 
   // MARK: Values
 
-  /// The operators of a group by the values that they take.
-  private static func operands(_ group: RuleVocabulary.Group) -> [(operators: [String], value: Schema)] {
+  /// The operators of a group by the values that they take, with a name for each.
+  private static func operands(
+    _ group: RuleVocabulary.Group
+  ) -> [(form: String, operators: [String], value: Schema)] {
     let isMeasure = RuleVocabulary.measures.contains { $0.fields == group.fields }
     let scalar = scalar(group.kind)
     let ordered = group.kind == .metadata ? anyOf([number, text]) : scalar
-    let forms: [([RuleOperator], Schema)] = [
-      ([.equal, .notEqual], isMeasure ? scalar : nullable(scalar)),
-      ([.greater, .less, .greaterOrEqual, .lessOrEqual], ordered),
-      ([.isIn, .notIn, .hasAny, .hasAll, .hasNone], array(of: scalar, count: 1...RuleLimits.listValues)),
-      ([.contains, .notContains, .startsWith, .endsWith], needle(group.kind)), ([.between], range(group.kind)),
-      ([.exists, .isEmpty], boolean), ([.withinLast, .withinNext], span),
+    let forms: [(String, [RuleOperator], Schema)] = [
+      ("Equality", [.equal, .notEqual], isMeasure ? scalar : nullable(scalar)),
+      ("Comparison", [.greater, .less, .greaterOrEqual, .lessOrEqual], ordered),
+      (
+        "List", [.isIn, .notIn, .hasAny, .hasAll, .hasNone], array(of: scalar, count: 1...RuleLimits.listValues)
+      ),
+      ("Search", [.contains, .notContains, .startsWith, .endsWith], needle(group.kind)),
+      ("Range", [.between], range(group.kind)), ("Presence", [.exists, .isEmpty], boolean),
+      ("Recency", [.withinLast, .withinNext], span),
     ]
-    return forms.compactMap { operators, value in
+    return forms.compactMap { form, operators, value in
       let allowed = operators.filter(group.operators.contains)
-      return allowed.isEmpty ? nil : (allowed.map(\.rawValue), value)
+      return allowed.isEmpty ? nil : (form, allowed.map(\.rawValue), value)
     }
   }
 
@@ -105,7 +123,7 @@ extension Schema {
   /// What is searched for: e-mail addresses, telephone numbers and tags are trimmed, and then something must be left.
   private static func needle(_ kind: RuleField.Kind) -> Schema {
     switch kind {
-    case .email, .phone, .tag: Schema.text(1...RuleLimits.stringBytes)
+    case .email, .phone, .tag: searchableText(1...RuleLimits.stringBytes)
     case .text, .number, .date, .metadata: text.with("minLength", 1)
     }
   }

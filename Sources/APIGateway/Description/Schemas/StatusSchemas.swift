@@ -25,6 +25,15 @@ extension Schema {
       .required("services", services), .required("problems", map(of: string)),
     ]))
 
+  /// OpenAPI 3.1, whose own schema is elsewhere.
+  static let openAPIDocument = named(
+    "OpenAPIDocument",
+    object([
+      .required("openapi", constant("3.1.0")), .required("info", map(of: anything)),
+      .required("servers", array(of: map(of: anything))), .required("tags", array(of: map(of: anything))),
+      .required("paths", map(of: map(of: anything))), .required("components", map(of: map(of: anything))),
+    ]))
+
   static let readiness = named(
     "Readiness",
     object([.required("ready", boolean), .required("services", services), .required("problems", map(of: string))]))
