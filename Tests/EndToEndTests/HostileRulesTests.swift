@@ -66,7 +66,9 @@ import Testing
   @Test func hostileRulesAreRefusedWithFlatMemory() async throws {
     try await TestStack.with { stack in
       // Whatever the process keeps for good, it has after its first requests.
-      for attack in Self.attacks where attack.status == 400 { try await Self.expect(attack, stack) }
+      for _ in 0..<3 {
+        for attack in Self.attacks { try await Self.expect(attack, stack) }
+      }
       let before = try Self.residentBytes(of: "api-gateway", stack)
       for _ in 0..<5 {
         for attack in Self.attacks { try await Self.expect(attack, stack) }

@@ -58,13 +58,16 @@ actor TestServers {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("minicrm-mongo-\(UUIDBytes())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     let port = try freePort()
+    // Hundreds of databases with seventy files each: those at rest are closed, or the server ends for want of descriptors.
     // The shell holds the server's life: its standard input is a pipe from this process, and ends with it.
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.arguments = [
       "-c",
       """
+      ulimit -n "$(ulimit -H -n)"
       "$1" --dbpath "$2" --port "$3" --bind_ip 127.0.0.1 --replSet rs0 --wiredTigerCacheSizeGB 0.5 \
+        --wiredTigerEngineConfigString "file_manager=(close_idle_time=20,close_scan_interval=5)" \
         --setParameter diagnosticDataCollectionEnabled=false --setParameter enableTestCommands=1 \
         > "$2/mongod.log" 2>&1 < /dev/null &
       cat > /dev/null

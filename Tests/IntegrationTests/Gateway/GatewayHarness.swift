@@ -21,11 +21,14 @@ struct GatewayHarness: Sendable {
   let gateway: Gateway
   let database: String
   private let responder: GatewayResponder
+  /// Whether the database goes with this gateway: a replica's is another's.
+  private let ownsDatabase: Bool
 
   var store: Store { gateway.store }
 
   /// - Parameter database: another harness's, to be its replica; a new one unless given.
   init(_ settings: [String: String] = [:], database: String? = nil) async throws {
+    ownsDatabase = database == nil
     let database = database ?? "test_" + String(UInt64.random(in: 0...UInt64.max), radix: 16)
     let environment = [
       "MONGODB_URI": try await TestServers.shared.mongoURI(), "MONGODB_DB_NAME": database, "MONGODB_POOL_SIZE": "4",
@@ -62,6 +65,10 @@ struct GatewayHarness: Sendable {
   func close() async {
     await gateway.producer.close(timeoutMS: 1000)
     await gateway.context.kafka.admin.close()
+    // Seventy files each: the server of all tests has no more than so many open.
+    if ownsDatabase {
+      _ = try? await store.mongo.withConnection { try $0.command(["dropDatabase": 1]) }
+    }
     await gateway.context.database?.close()
   }
 
