@@ -67,10 +67,8 @@ struct Gateway: Sendable {
     let idempotency = IdempotencyGate(
       store: store, timeToLive: .seconds(context.settings[CRMSettings.idempotencyTTL]),
       lease: .seconds(2 * context.settings[CRMSettings.handlerTimeout]), log: log)
-    RouteRunner(
-      log: log, health: context.health, access: access, idempotency: idempotency, audit: audit
-    )
-    .register(routes, in: &router)
+    RouteRunner(log: log, health: context.health, access: access, idempotency: idempotency, audit: audit)
+      .register(routes, in: &router)
     return router
   }
 

@@ -67,12 +67,12 @@ extension Store {
 }
 
 extension Rule {
-  /// Whether a condition of the rule itself is about the orders of a time up to now.
+  /// Whether a condition of the rule itself is about all orders of a time up to now.
   fileprivate var hasOrderWindow: Bool {
     switch self {
     case .and(let children), .or(let children): children.contains(where: \.hasOrderWindow)
     case .not(let child): child.hasOrderWindow
-    case .orders(let orders): orders.within != nil
+    case .orders(let orders): orders.within != nil && orders.filter == nil
     case .condition, .campaign, .segment: false
     }
   }

@@ -100,7 +100,8 @@ extension Store {
   private static func messages(
     to lead: ObjectID, after cursor: ListCursor?, limit: Int, _ connection: MongoConnection
   ) throws -> [TimelineEntry] {
-    let began: BSONValue = ["$ifNull": ["$queued_at", "$skipped_at", "$cancelled_at", "$updated_at"]]
+    let times = SendHistory.beginnings + ["updated_at"]
+    let began: BSONValue = ["$ifNull": .array(times.map { .string("$" + $0) })]
     var pipeline: [BSONDocument] = [
       ["$match": ["lead_id": .objectID(lead)]], ["$set": ["at": began]],
     ]

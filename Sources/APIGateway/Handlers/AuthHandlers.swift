@@ -36,10 +36,7 @@ struct AuthHandlers: Sendable {
     try request.expectNoQuery()
     let settings = gateway.access.settings
     var reader = ObjectReader(try request.jsonIfAny() ?? [:])
-    let lifetime =
-      reader.integer(
-        "lifetime_s", in: lifetimes)
-      ?? Int64(settings.tokenLifetime)
+    let lifetime = reader.integer("lifetime_s", in: lifetimes) ?? Int64(settings.tokenLifetime)
     let caller = request.caller
     let asked = reader.strings("scopes", count: 1...Scope.allCases.count) { text in
       if let scope = Scope(rawValue: text), caller.scopes.contains(scope) { return .success(text) }

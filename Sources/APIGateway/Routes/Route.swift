@@ -31,6 +31,8 @@ struct Route: Sendable {
   let isIdempotent: Bool
   /// What it cannot work without: while one of these is known to be away, it is answered 503 at once.
   let needs: [HealthBoard.Dependency]
+  /// The media types of its answers, those of a refusal among them.
+  let offers: [String]
   let handler: Handler
 
   init(
@@ -47,13 +49,9 @@ struct Route: Sendable {
     self.body = body
     isIdempotent = idempotent
     self.needs = needs
-    self.handler = handler
-  }
-
-  /// The media types of its answers, those of a refusal among them.
-  var offers: [String] {
-    (operation.answers.compactMap(\.mediaType) + [Problem.mediaType])
+    offers = (operation.answers.compactMap(\.mediaType) + [Problem.mediaType])
       .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    self.handler = handler
   }
 
   var bodyLimit: Int {

@@ -82,8 +82,7 @@ struct BehaviourCounts {
     for round in 0...rounds {
       try Task.checkCancellation()
       let began = (ContinuousClock.now, mongo.process?.cpuSeconds)
-      let compiled = try await store.compile(rule, now: VariedLeads.now)
-      counts.insert(try await store.preview(compiled, sample: 0, timeoutMS: Self.timeoutMS).count)
+      counts.insert(try await store.countOfPreview(rule, timeoutMS: Self.timeoutMS))
       guard round > 0 else { continue }
       time.add(began.0.duration(to: .now) / .seconds(1))
       if let used = began.1, let process = mongo.process { processor.add(process.cpuSeconds - used) }

@@ -55,7 +55,7 @@ struct RuleCounts {
     // The first round warms the caches and counts for nothing.
     for round in 0...question.rounds {
       try Task.checkCancellation()
-      let (count, seconds) = try await timed { try await self.count(rule) }
+      let (count, seconds) = try await timed { try await store.countOfPreview(rule, timeoutMS: Self.timeoutMS) }
       counts.insert(count)
       if round > 0 { ours.add(seconds) }
       for (index, filter) in question.byHand.enumerated() {
@@ -72,12 +72,6 @@ struct RuleCounts {
     return Result(
       name: question.name, explanation: rule.rule.explanation(), count: count, plan: try await plan(of: rule),
       ours: ours, byHand: best)
-  }
-
-  /// The preview's count, from the rule on.
-  private func count(_ rule: ZonedRule) async throws -> Int {
-    let compiled = try await store.compile(rule, now: VariedLeads.now)
-    return try await store.preview(compiled, sample: 0, timeoutMS: Self.timeoutMS).count
   }
 
   private func timed(_ body: () async throws -> Int) async throws -> (Int, Double) {
@@ -103,5 +97,12 @@ struct RuleCounts {
     }
     let winning = reply["queryPlanner"]?["winningPlan"]
     return describe(winning?["queryPlan"] ?? winning)
+  }
+}
+
+extension Store {
+  /// The preview's count, from the rule on.
+  func countOfPreview(_ rule: ZonedRule, timeoutMS: Int) async throws -> Int {
+    try await preview(try await compile(rule, now: VariedLeads.now), sample: 0, timeoutMS: timeoutMS).count
   }
 }

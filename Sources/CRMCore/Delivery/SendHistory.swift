@@ -52,6 +52,10 @@ public struct SendHistory: Sendable, Hashable {
     self[status] = self[status].map { min($0, time) } ?? time
   }
 
+  /// The fields of a log row of which the first that it has tells when the row was made: whatever becomes of a send, it begins
+  /// in one of three ways.
+  public static let beginnings = [SendStatus.queued, .skipped, .cancelled].compactMap(field)
+
   /// The field of a log row that holds a state's time; nil for PENDING.
   public static func field(_ status: SendStatus) -> String? {
     switch status {

@@ -30,11 +30,8 @@ public struct CampaignQuery: Sendable {
     }
   }
 
-  /// The times that say when, the first one that a message has. Whatever became of a message, it began in one of three
-  /// ways.
-  private var times: [String] {
-    status == .any ? [SendStatus.queued, .skipped, .cancelled].compactMap(SendHistory.field) : reached.map(\.time)
-  }
+  /// The times that say when, the first one that a message has.
+  private var times: [String] { status == .any ? SendHistory.beginnings : reached.map(\.time) }
 
   /// Over the communication log: the messages in question.
   var filter: BSONDocument {

@@ -47,13 +47,13 @@ struct RuleCompiler {
         comparison: try conditions.predicate(
           .measure(orders.measure), orders.operator, orders.value, path: path))
       let leaf = CompiledRule.Leaf(path: path, rule: rule)
-      let totals = CompiledRule.Node.all(query.demandsOnTotals().map { .condition(leaf, $0) })
-      if hasOrderTotals, !hasLaterOrders, orders.filter == nil, query.asksForAnyOrder(orders.operator) {
+      let totals =
+        hasOrderTotals ? CompiledRule.Node.all(query.demandsOnTotals().map { .condition(leaf, $0) }) : nil
+      if let totals, !hasLaterOrders, orders.filter == nil, query.asksForAnyOrder(orders.operator) {
         return query.holdsWithoutOrders ? .not(totals) : totals
       }
       behaviours.append(
-        BehaviourQuery(
-          path: path, question: .orders(query), narrowing: hasOrderTotals ? totals.filter { _ in [:] } : nil))
+        BehaviourQuery(path: path, question: .orders(query), narrowing: totals?.filter { _ in [:] }))
       return .behaviour(leaf, behaviours.count - 1)
     case .campaign(let campaign):
       try count(path)
