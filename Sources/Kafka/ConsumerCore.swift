@@ -93,6 +93,7 @@ final class ConsumerCore: Sendable {
 
   func setPaused(_ paused: Bool) {
     control.withLock { $0.paused = paused }
+    resuming { $0.holdBack(paused, now: .now) }
     wake()
   }
 

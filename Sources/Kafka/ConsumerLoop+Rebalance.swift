@@ -24,9 +24,6 @@ extension ConsumerLoop {
     let code = withPartitionList(partitions) { rd_kafka_assign(client, $0) }
     if code != RD_KAFKA_RESP_ERR_NO_ERROR { core.context.report(KafkaError(code: code)) }
     core.context.log(.info, "ASSIGN", "assigned \(partitions.count) partitions")
-    // The client remembers a pause beyond the assignment in which it was asked for: a partition that was given back while
-    // intake stood still, and comes again when it goes on, would never be read. So each is told, paused or not.
-    applyPause(to: partitions)
   }
 
   private func revoke(_ partitions: [TopicPartition]) {
@@ -41,6 +38,9 @@ extension ConsumerLoop {
     }
     core.withState { $0.finishRevoking(partitions) }
     commits.reset()
+    // The client remembers a pause beyond the assignment in which it was asked for: a partition that was given back while
+    // intake stood still, and comes again, would never be read. Now is the time to take it back: none is being started.
+    resume(partitions)
     rd_kafka_assign(client, nil)
   }
 

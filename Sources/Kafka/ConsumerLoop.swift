@@ -12,8 +12,10 @@ final class ConsumerLoop {
   private let handle: ClientHandle
   private let queue: OpaquePointer
   var commits: CommitQueue
-  /// Whether the partitions are paused in the client.
+  /// Whether intake stands still.
   private(set) var paused = false
+  /// The partitions that are paused in the client.
+  private var pausedPartitions: Set<TopicPartition> = []
   /// When watermarks are committed next.
   var nextCommit: Instant = .now
   private var nextProbe: Instant = .now
@@ -73,7 +75,7 @@ extension ConsumerLoop {
     if core.isPaused {
       setPaused(true)
     } else if paused {
-      if core.withState({ $0.mayResume }) { setPaused(false) }
+      setPaused(!core.withState { $0.mayResume })
     } else if core.withState({ $0.capacity <= 0 }) {
       let resumed = core.awaitCompletions(until: .now + Self.pauseGrace) { [core] state in
         state.mayResume || core.drainDeadline != nil || core.isPaused
@@ -83,24 +85,42 @@ extension ConsumerLoop {
   }
 
   func setPaused(_ pause: Bool) {
+    if pause { pauseWhatIsRead() }
     guard pause != paused else { return }
     paused = pause
-    applyPause(to: core.withState { $0.tracker.assigned })
+    if !pause { resume(pausedPartitions) }
     core.withState { $0.intakePaused(pause) }
   }
 
-  func applyPause(to partitions: [TopicPartition]) {
-    guard !partitions.isEmpty else { return }
-    let code = withPartitionList(partitions) { list in
-      paused ? rd_kafka_pause_partitions(client, list) : rd_kafka_resume_partitions(client, list)
+  /// Pauses the partitions that have yielded a record since they were assigned; the others when they have yielded one.
+  ///
+  /// Both a start and a pause or resume of a partition take a version in the client, and an operation that arrives with
+  /// an older one is dropped without a word: a start that crosses a pause or resume may never come about, and then nobody
+  /// reads the partition as long as the assignment lasts (librdkafka's issue 5591). A record shows that the start is over.
+  private func pauseWhatIsRead() {
+    let unpaused = core.withState { state in
+      state.tracker.assigned.filter { state.tracker.watermark(of: $0) != nil && !pausedPartitions.contains($0) }
     }
+    guard !unpaused.isEmpty else { return }
+    check(withPartitionList(unpaused) { rd_kafka_pause_partitions(client, $0) })
+    pausedPartitions.formUnion(unpaused)
+  }
+
+  func resume(_ partitions: some Sequence<TopicPartition>) {
+    let partitions = Array(partitions)
+    guard !partitions.isEmpty else { return }
+    check(withPartitionList(partitions) { rd_kafka_resume_partitions(client, $0) })
+    pausedPartitions.subtract(partitions)
+  }
+
+  private func check(_ code: rd_kafka_resp_err_t) {
     if code != RD_KAFKA_RESP_ERR_NO_ERROR { core.context.report(KafkaError(code: code)) }
   }
 
   /// Waits for a record or an event, then takes what is there. While paused, polling goes on: it keeps the membership
-  /// alive, serves rebalances, and a few records may still come.
+  /// alive, serves rebalances, and a partition that is new may yield a record, one at a time.
   private func poll() {
-    let room = paused ? Self.largestIntake : core.withState { $0.capacity }
+    let room = paused ? 1 : core.withState { $0.capacity }
     // A paused consumer that may be resumed by completions looks for them more often.
     let longest = paused ? .milliseconds(20) : Self.longestPoll
     var limit = Instant.now + longest

@@ -36,6 +36,8 @@ struct ConsumerState<Continuation> {
   /// Waiters cancelled before they came to wait.
   private var cancelled: Set<UInt64> = []
   private var lastID: UInt64 = 0
+  /// Whether records stay in the queue, whoever waits.
+  private var holdsBack = false
   private let highWater: Int
   private let highWaterBytes: Int
 
@@ -168,6 +170,12 @@ struct ConsumerState<Continuation> {
 
   // MARK: Hand-out
 
+  /// Begins or ends a time in which nothing is handed out.
+  mutating func holdBack(_ holdsBack: Bool, now: Instant) -> [Handover] {
+    self.holdsBack = holdsBack
+    return serveWaiters(now: now)
+  }
+
   mutating func newID() -> UInt64 {
     lastID += 1
     return lastID
@@ -175,7 +183,7 @@ struct ConsumerState<Continuation> {
 
   /// Records without waiting, if there are any for this caller and nobody came before; nil: wait.
   mutating func take(max: Int, linger: Duration) -> [ConsumedRecord]? {
-    guard waiters.isEmpty, !queue.isEmpty, linger == .zero || queue.count >= max else { return nil }
+    guard !holdsBack, waiters.isEmpty, !queue.isEmpty, linger == .zero || queue.count >= max else { return nil }
     return pop(max)
   }
 
@@ -206,7 +214,7 @@ struct ConsumerState<Continuation> {
   /// Resumes those whose time is up, and those there are records for. First come, first served.
   mutating func serveWaiters(now: Instant) -> [Handover] {
     var handovers: [Handover] = []
-    while !queue.isEmpty, let first = waiters.first {
+    while !holdsBack, !queue.isEmpty, let first = waiters.first {
       if first.linger > .zero, queue.count < first.max {
         if !first.lingering {
           waiters[0].lingering = true
@@ -217,11 +225,12 @@ struct ConsumerState<Continuation> {
       waiters.removeFirst()
       handovers.append(Handover(continuation: first.continuation, records: pop(first.max)))
     }
-    guard waiters.contains(where: { $0.deadline <= now && !$0.lingering }) else { return handovers }
-    for waiter in waiters where waiter.deadline <= now && !waiter.lingering {
+    let isOver = { [holdsBack] (waiter: Waiter) in waiter.deadline <= now && (!waiter.lingering || holdsBack) }
+    guard waiters.contains(where: isOver) else { return handovers }
+    for waiter in waiters where isOver(waiter) {
       handovers.append(Handover(continuation: waiter.continuation, records: []))
     }
-    waiters.removeAll { $0.deadline <= now && !$0.lingering }
+    waiters.removeAll(where: isOver)
     return handovers
   }
 

@@ -58,8 +58,7 @@ public final class KafkaConsumer: Sendable {
     core.complete(records.lazy.map(\.position))
   }
 
-  /// Stops reading from the broker until `resume`. Records already read are still handed out, and the consumer stays in
-  /// its group.
+  /// Stops reading from the broker and handing out until `resume`. The consumer stays in its group.
   public func pause() { core.setPaused(true) }
 
   public func resume() { core.setPaused(false) }

@@ -11,7 +11,8 @@ public struct KafkaConsumerConfiguration: Sendable {
   public var clientID: String
   /// Topic names, or patterns beginning with `^`.
   public var topics: [String]
-  /// Records handed out or waiting, and not completed, above which intake stops; it resumes at three quarters.
+  /// Records handed out or waiting, and not completed, above which intake stops; it resumes at three quarters. A partition
+  /// that was just assigned may add one.
   public var highWater: Int = 10_000
   /// Bytes of records waiting to be handed out above which intake stops.
   public var highWaterBytes: Int = 64 << 20

@@ -60,7 +60,7 @@ import Testing
   @Test func aTakenPortIsOneClearLine() throws {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(listener) }
-    let port = try TestStack.freePort()
+    let port = try TestStack.freePorts(1)[0]
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = in_port_t(port).bigEndian
@@ -77,8 +77,8 @@ import Testing
   }
 
   @Test func aProcessWaitsForItsDependenciesAndSaysSo() async throws {
-    let (mongo, broker) = (try TestStack.freePort(), try TestStack.freePort())
-    let port = try TestStack.freePort()
+    let ports = try TestStack.freePorts(3)
+    let (mongo, broker, port) = (ports[0], ports[1], ports[2])
     let process = Process()
     process.executableURL = TestStack.executable("receipt-aggregator")
     process.environment = [

@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import JSON
+import Runtime
 import Synchronization
 import Testing
 
@@ -50,12 +51,11 @@ final class TestStack: Sendable {
     if broker == .embedded { environment["KAFKA_HOME"] = nil }
     environment["STACK_DIR"] = directory.path
     environment["MINICRM_MONGOD"] = environment["MINICRM_MONGOD"] ?? repository.path + "/.cache/mongod/mongod"
-    for port in [
+    let names = [
       "PORT", "VENDOR_PORT", "EXPANDER_PORT", "SEND_WORKER_PORT", "AGGREGATOR_PORT", "INGEST_WORKER_PORT",
       "MONGOD_PORT", "KAFKA_PORT",
-    ] {
-      environment[port] = String(try freePort())
-    }
+    ]
+    for (name, port) in zip(names, try freePorts(names.count)) { environment[name] = String(port) }
     let lifeline = Pipe()
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
@@ -99,9 +99,15 @@ final class TestStack: Sendable {
     await stack.stop()
   }
 
-  /// The end of every process's log, for the report of a failure.
+  /// The end of every process's log, for the report of a failure; all of it is kept where `KEEP_STACK_LOGS` names a
+  /// directory.
   private func lastWords() -> String {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path + "/logs")) ?? []
+    if let keep = ProcessInfo.processInfo.environment["KEEP_STACK_LOGS"] {
+      try? FileManager.default.copyItem(
+        at: directory.appendingPathComponent("logs"),
+        to: URL(fileURLWithPath: keep).appendingPathComponent(directory.lastPathComponent))
+    }
     return names.filter { !$0.hasPrefix("mongod") && !$0.hasPrefix("broker") }.sorted().map { name in
       let text = (try? String(contentsOf: directory.appendingPathComponent("logs/\(name)"), encoding: .utf8)) ?? ""
       return "--- \(name)\n" + text.split(separator: "\n").suffix(12).joined(separator: "\n")
@@ -149,7 +155,7 @@ final class TestStack: Sendable {
   /// - Returns: its address.
   func startReplica(of name: String, _ changed: [String: String]) async throws -> String {
     let original = try running(name)
-    let port = String(try Self.freePort())
+    let port = String(try Self.freePorts(1)[0])
     let replica = Killed(
       name: "\(name)-replica-\(port)", executable: original.executable,
       environment: original.environment.merging(changed) { $1 }.merging(["PORT": port]) { $1 },
@@ -273,21 +279,17 @@ final class TestStack: Sendable {
       values[String(text[..<equals])] = value.trimmingCharacters(in: CharacterSet(charactersIn: "'"))
     }
   }
+}
 
-  static func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-        bind(descriptor, raw, length) == 0 && getsockname(descriptor, raw, &length) == 0
-      }
+extension TestStack {
+  /// So many different ports that nobody listens on.
+  static func freePorts(_ count: Int) throws -> [Int] {
+    var ports: Set<Int> = []
+    while ports.count < count {
+      guard let port = TCPPorts.anyFree() else { throw Failure(description: "no free port") }
+      ports.insert(port)
     }
-    guard bound else { throw Failure(description: "no free port") }
-    return Int(UInt16(bigEndian: address.sin_port))
+    return Array(ports)
   }
 }
 

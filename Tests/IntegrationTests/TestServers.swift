@@ -57,7 +57,7 @@ actor TestServers {
     let binary = try mongodBinary()
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("minicrm-mongo-\(UUIDBytes())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    let port = try freePort()
+    guard let port = TCPPorts.anyFree() else { throw Unavailable(description: "no free port") }
     // Hundreds of databases with seventy files each: those at rest are closed, or the server ends for want of descriptors.
     // The shell holds the server's life: its standard input is a pipe from this process, and ends with it.
     let process = Process()
@@ -116,22 +116,6 @@ actor TestServers {
       return candidate
     }
     throw Unavailable(description: "no mongod: run scripts/mongod.sh, or set MONGODB_URI or MINICRM_MONGOD")
-  }
-
-  private static func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-        bind(descriptor, raw, length) == 0 && getsockname(descriptor, raw, &length) == 0
-      }
-    }
-    guard bound else { throw Unavailable(description: "no free port") }
-    return Int(UInt16(bigEndian: address.sin_port))
   }
 }
 

@@ -51,6 +51,18 @@ import Testing
     #expect(summary(state.serveWaiters(now: now + .milliseconds(100))) == ["one:3"])
   }
 
+  @Test func nothingIsHandedOutWhileItIsHeldBack() {
+    var state = running()
+    _ = wait(&state, "lingering", max: 5, linger: .milliseconds(100))
+    _ = state.receive(records(0..<2), now: now)
+    #expect(summary(state.holdBack(true, now: now)) == [])
+    #expect(summary(state.serveWaiters(now: now + .milliseconds(100))) == ["lingering:0"])
+    #expect(state.take(max: 1, linger: .zero) == nil)
+    #expect(wait(&state, "next", max: 1).resumed == [])
+    #expect(summary(state.holdBack(false, now: now)) == ["next:1"])
+    #expect(state.take(max: 5, linger: .zero)?.count == 1)
+  }
+
   @Test func aWaitEndsAtItsDeadline() {
     var state = running()
     _ = wait(&state, "short", for: .milliseconds(10))

@@ -62,6 +62,31 @@ extension ConformanceTests {
     await producer.close()
   }
 
+  /// A pause or resume of a partition that the client is about to start would make it drop the start, and the partition
+  /// would not be read as long as the assignment lasts: with many partitions and members, some would meet that.
+  @Test func everyPartitionOfAnAssignmentIsRead() async throws {
+    let broker = try TestBroker.of(.embedded)
+    let partitions = 1000
+    let topic = try await broker.makeTopic(partitions: partitions)
+    let producer = try makeProducer(broker.servers)
+    try await producer.deliver(numbered(topic, 0..<partitions, partitions: partitions))
+    try await withThrowingTaskGroup { group in
+      for _ in 0..<8 {
+        group.addTask {
+          // So little that intake stands still again and again.
+          let consumer = try makeConsumer(broker.servers, topics: [topic]) { $0.highWater = 20 }
+          let seen = Tally()
+          let worker = work(consumer, seen, holding: .milliseconds(5))
+          try await eventually(within: .seconds(60), "every partition is read") { seen.distinct == partitions }
+          await consumer.close()
+          await worker.value
+        }
+      }
+      try await group.waitForAll()
+    }
+    await producer.close()
+  }
+
   @Test(arguments: TestBroker.Kind.available)
   func completionsFromAnEarlierAssignmentDoNotMoveTheWatermark(_ kind: TestBroker.Kind) async throws {
     let broker = try TestBroker.of(kind)

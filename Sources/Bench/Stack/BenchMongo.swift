@@ -1,6 +1,7 @@
 import BSON
 import Foundation
 import Mongo
+import Runtime
 
 /// A MongoDB alone: the server that `MONGODB_URI` names, with a database made up for this run, else a one-member replica
 /// set of our own on empty files.
@@ -38,7 +39,7 @@ struct BenchMongo: Sendable {
     let directory = URL(fileURLWithPath: root).standardizedFileURL.absoluteURL.appending(
       path: "bench-\(database.suffix(8))")
     try FileManager.default.createDirectory(at: directory.appending(path: "data"), withIntermediateDirectories: true)
-    let port = try freePort()
+    guard let port = TCPPorts.anyFree() else { throw BenchError("no free port") }
     console.progress("starting a MongoDB in \(directory.path)")
     let server = try Child(
       environment["MINICRM_MONGOD"].flatMap { $0.isEmpty ? nil : $0 } ?? "mongod",
@@ -104,21 +105,5 @@ struct BenchMongo: Sendable {
     server.signal(SIGTERM)
     _ = await server.ended()
     try? FileManager.default.removeItem(at: directory)
-  }
-
-  private static func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-        bind(descriptor, raw, length) == 0 && getsockname(descriptor, raw, &length) == 0
-      }
-    }
-    guard isBound else { throw BenchError("no free port") }
-    return Int(UInt16(bigEndian: address.sin_port))
   }
 }
