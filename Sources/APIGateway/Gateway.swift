@@ -53,6 +53,7 @@ struct Gateway: Sendable {
       + SegmentHandlers(gateway: self).routes + RuleHandlers(gateway: self).routes
       + CampaignHandlers(gateway: self).routes
       + CampaignRunHandlers(gateway: self).routes + CampaignEventHandlers(gateway: self).routes
+      + TestSendHandlers(gateway: self).routes
       + AudienceHandlers(gateway: self).routes
       + DeadLetterHandlers(gateway: self).routes + ReceiptHandlers(gateway: self).routes
       + StatusHandlers(gateway: self).routes + DashboardHandlers(gateway: self).routes

@@ -38,7 +38,7 @@ public struct LogQuery: Sendable {
 public struct LogEntry: Sendable, JSONRepresentable {
   private let document: BSONDocument
 
-  init(_ document: BSONDocument) { self.document = document }
+  public init(_ document: BSONDocument) { self.document = document }
 
   /// Fields that only the product's own parts have a use for.
   private static let inner: Set<String> = [

@@ -43,7 +43,7 @@ extension Store {
     return report
   }
 
-  /// Merges within a transaction.
+  /// Merges within a transaction. Evidence of a test send changes its row and nothing else.
   ///
   /// - Returns: what came of it, and the sends that have a row.
   static func apply(
@@ -77,6 +77,8 @@ extension Store {
       report.runs.insert(run)
       return .more
     }
+    let strangers = events.filter { !found.contains($0.key) }
+    if !strangers.isEmpty { found.formUnion(try mergeIntoTests(strangers, at: now, connection)) }
     guard !writes.isEmpty else { return (report, found) }
     let result = try connection.bulkWrite(Collections.communicationLogs, writes, ordered: false)
     try result.throwIfFailed()

@@ -127,6 +127,18 @@ extension Store {
         IndexModel(keys: ["ask_at": 1], name: "ask_due", partialFilter: ["ask_at": ["$exists": true]]),
       ]),
     CollectionSchema(
+      name: Collections.testSends,
+      validator: object(
+        required: ["campaign_id", "lead_id", "channel", "to", "message", "status", "rank", "created_at"],
+        [
+          "campaign_id": ["bsonType": "objectId"], "lead_id": ["bsonType": "objectId"],
+          "status": ["bsonType": "string"], "rank": ["bsonType": "number"], "created_at": ["bsonType": "date"],
+        ]),
+      indexes: [
+        IndexModel(keys: ["campaign_id": 1, "created_at": -1], name: "campaign_newest"),
+        IndexModel(keys: ["created_at": 1], name: "expiry", expireAfterSeconds: 30 * 86_400),
+      ]),
+    CollectionSchema(
       name: Collections.parkedReceipts, validator: object(required: ["send_id", "parked_at"], [:]),
       indexes: [
         IndexModel(keys: ["send_id": 1], name: "send"),

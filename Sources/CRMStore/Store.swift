@@ -33,6 +33,7 @@ public enum Collections {
   public static let runStats = "run_stats"
   public static let audienceChunks = "audience_chunks"
   public static let communicationLogs = "communication_logs"
+  public static let testSends = "test_sends"
   public static let parkedReceipts = "parked_receipts"
   public static let jobs = "jobs"
   public static let jobErrors = "job_errors"

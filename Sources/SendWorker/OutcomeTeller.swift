@@ -111,6 +111,15 @@ struct OutcomeTeller: Sendable {
     await insist("outcomes") { try await publish(updates) }
   }
 
+  /// Tells what came of a single send.
+  func tell(
+    _ item: Item, _ status: SendStatus, vendor: String, vendorMessageID: String? = nil, _ failure: SendError?
+  ) async {
+    let update = update(
+      item, status, vendor: vendor, vendorMessageID: vendorMessageID, failure, at: store.clock.now())
+    await insist("outcomes") { try await publish([update]) }
+  }
+
   private func wait(_ wait: SendRetry.Wait) -> Duration {
     switch wait {
     case .none: .zero

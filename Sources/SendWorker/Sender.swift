@@ -20,6 +20,7 @@ final class Sender: Sendable {
   private let roster: VendorRoster
   private let gate: RunGate
   private let teller: OutcomeTeller
+  private let tests: TestSender
   private let backoff: Backoff
   private let owner: String
   private let lease: Duration
@@ -36,6 +37,7 @@ final class Sender: Sendable {
     backoff = Backoff(
       base: .milliseconds(settings[CRMSettings.retryBase]), cap: .milliseconds(settings[CRMSettings.retryCap]))
     teller = OutcomeTeller(context, backoff: backoff, stopping: stopping)
+    tests = TestSender(store: store, roster: roster, teller: teller, stopping: stopping)
     owner = context.instanceID
     // A call must end well before others may judge its claim, so the last start is a vendor call's time before that.
     lease =
@@ -58,12 +60,14 @@ final class Sender: Sendable {
     return job
   }
 
-  /// Channels of one batch go side by side: a slow one holds up no other.
+  /// Channels of one batch go side by side, and so do tests: a slow one holds up no other.
   @Sendable func handle(_ batch: [Item]) async throws -> BatchOutcome {
     var seen: Set<UUIDBytes> = []
     let unique = batch.filter { seen.insert($0.message.sendID).inserted }
     try await withThrowingTaskGroup(of: Void.self) { tasks in
-      for (channel, group) in Dictionary(grouping: unique, by: \.message.channel) {
+      for item in unique where item.message.isTest { tasks.addTask { try await self.tests.send(item) } }
+      let sends = unique.filter { !$0.message.isTest }
+      for (channel, group) in Dictionary(grouping: sends, by: \.message.channel) {
         tasks.addTask { try await self.send(group, channel: channel) }
       }
       try await tasks.waitForAll()

@@ -48,6 +48,9 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
 
   @Test func comeBackAsTheyWere() throws {
     #expect(try SendJob.decode(Self.job.encoded()) == Self.job)
+    var test = Self.job
+    test.isTest = true
+    #expect(try SendJob.decode(test.encoded()) == test)
     #expect(try StatusUpdate.decode(Self.update.encoded()) == Self.update)
     #expect(try DeliveryReceipt.decode(Self.receipt.encoded()) == Self.receipt)
     var bare = Self.update

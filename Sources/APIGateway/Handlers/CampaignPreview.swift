@@ -41,12 +41,7 @@ enum CampaignPreview {
   static func render(
     _ campaign: Campaign, _ leads: [Lead], in zone: CalendarZone, asked choice: Choice
   ) throws -> JSONValue {
-    let template: MessageTemplate
-    do {
-      template = try MessageTemplate(parsing: campaign.messageTemplate)
-    } catch {
-      throw ValidationError(field: "message_template", code: "invalid_template", message: "\(error)")
-    }
+    let template = try template(of: campaign)
     let messages = leads.map { lead in
       row(lead.id, LeadMessage(template, for: lead, channel: campaign.channel, in: zone))
     }
@@ -56,6 +51,25 @@ enum CampaignPreview {
       ["lead_id": .string(id.hex), "skipped": "there is no such lead"]
     }
     return .array(messages + unknown)
+  }
+
+  /// What one lead would read, wherever it is sent to.
+  ///
+  /// - Throws: `Problem.impossibleMessage` when the lead lacks a value of the template.
+  static func message(_ campaign: Campaign, _ lead: Lead, in zone: CalendarZone) throws -> String {
+    switch try template(of: campaign).render(lead, in: zone) {
+    case .message(let text): return text
+    case .skipped(let reason):
+      throw Problem(.impossibleMessage, "Lead \(lead.id.hex) would get no message: \(reason).")
+    }
+  }
+
+  private static func template(of campaign: Campaign) throws -> MessageTemplate {
+    do {
+      return try MessageTemplate(parsing: campaign.messageTemplate)
+    } catch {
+      throw ValidationError(field: "message_template", code: "invalid_template", message: "\(error)")
+    }
   }
 
   private static func row(_ id: ObjectID, _ message: LeadMessage) -> JSONValue {

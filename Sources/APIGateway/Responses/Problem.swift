@@ -26,6 +26,7 @@ struct Problem: Error, Sendable {
     case impossibleSchedule = "impossible-schedule"
     case impossibleRule = "impossible-rule"
     case impossibleScope = "impossible-scope"
+    case impossibleMessage = "impossible-message"
     case cannotTranslate = "cannot-translate"
     case tooManyRequests = "too-many-requests"
     case headersTooLarge = "headers-too-large"
@@ -50,6 +51,7 @@ struct Problem: Error, Sendable {
       case .targetTooLong: 414
       case .unsupportedMediaType: 415
       case .idempotencyMismatch, .unknownReference, .impossibleSchedule, .impossibleRule, .impossibleScope,
+        .impossibleMessage,
         .cannotTranslate:
         422
       case .tooManyRequests: 429
@@ -81,6 +83,7 @@ struct Problem: Error, Sendable {
       case .impossibleSchedule: "The schedule is not possible"
       case .impossibleRule: "The rule cannot mean anything"
       case .impossibleScope: "The scopes are more than can be given"
+      case .impossibleMessage: "There is no message to send"
       case .cannotTranslate: "This cannot be said as a rule"
       case .tooManyRequests: "There are too many requests of this kind"
       case .headersTooLarge: "The request's head is too large"
@@ -134,7 +137,7 @@ struct Problem: Error, Sendable {
   /// Codes of errors that no schema foresees.
   private static let impossibilities: [String: Kind] = [
     "unknown_segment": .unknownReference, "inverted_range": .impossibleRule, "cycle": .impossibleRule,
-    "in_the_past": .impossibleSchedule, "beyond_role": .impossibleScope, "beyond_key": .impossibleScope,
+    "in_the_past": .impossibleSchedule, "wrong_channel": .impossibleMessage, "beyond_role": .impossibleScope, "beyond_key": .impossibleScope,
   ]
 
   /// The response to a request; a problem of the connection may have none.

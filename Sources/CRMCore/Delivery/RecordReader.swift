@@ -80,6 +80,13 @@ struct RecordReader {
     return Int32(number)
   }
 
+  /// False when it is not there.
+  func flag(_ field: String) throws(RecordError) -> Bool {
+    guard let json = object[field] else { return false }
+    guard case .bool(let value) = json else { throw wrongType(json, field, "a boolean") }
+    return value
+  }
+
   func choice<Choice: RawRepresentable<String>>(_ field: String, _ choices: [Choice]) throws(RecordError) -> Choice {
     let text = try string(field)
     if let choice = choices.first(where: { $0.rawValue == text }) { return choice }

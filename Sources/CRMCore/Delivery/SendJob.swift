@@ -14,10 +14,12 @@ public struct SendJob: Sendable, Hashable {
   public var message: String
   /// The first is 1.
   public var attempt: Int32
+  /// A message that somebody tries a campaign with: it belongs to no run and is counted nowhere.
+  public var isTest: Bool
 
   public init(
     sendID: UUIDBytes, campaignID: ObjectID, runID: UUIDBytes, leadID: ObjectID, channel: Channel, to: String,
-    message: String, attempt: Int32 = 1
+    message: String, attempt: Int32 = 1, isTest: Bool = false
   ) {
     self.sendID = sendID
     self.campaignID = campaignID
@@ -27,6 +29,7 @@ public struct SendJob: Sendable, Hashable {
     self.to = to
     self.message = message
     self.attempt = attempt
+    self.isTest = isTest
   }
 
   public func encode(to writer: inout JSONWriter) {
@@ -39,6 +42,7 @@ public struct SendJob: Sendable, Hashable {
     writer.field("to", to)
     writer.field("message", message)
     writer.field("attempt", Int64(attempt))
+    if isTest { writer.field("test", true) }
     writer.endObject()
   }
 
@@ -50,11 +54,12 @@ public struct SendJob: Sendable, Hashable {
 
   public static func decode(_ bytes: [UInt8]) throws(RecordError) -> SendJob {
     let reader = try RecordReader(
-      bytes, fields: ["send_id", "campaign_id", "run_id", "lead_id", "channel", "to", "message", "attempt"])
+      bytes, fields: ["send_id", "campaign_id", "run_id", "lead_id", "channel", "to", "message", "attempt", "test"])
     return SendJob(
       sendID: try reader.uuid("send_id"), campaignID: try reader.objectID("campaign_id"),
       runID: try reader.uuid("run_id"), leadID: try reader.objectID("lead_id"),
       channel: try reader.choice("channel", Channel.allCases), to: try reader.string("to"),
-      message: try reader.string("message"), attempt: try reader.attempt("attempt"))
+      message: try reader.string("message"), attempt: try reader.attempt("attempt"),
+      isTest: try reader.flag("test"))
   }
 }

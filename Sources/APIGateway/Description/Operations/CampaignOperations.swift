@@ -53,6 +53,19 @@ extension Operation {
     body: .json(.previewRequest, required: false), answers: [.data(.array(of: .previewedMessage))],
     problems: [.tooSlow, .ruleTooSlow])
 
+  static let testSendCampaign = Operation(
+    "Send a campaign's message to addresses of one's own",
+    """
+    With the values of the lead named, or of the segment's first. A test send has an id of its own, is made once, at the \
+    vendor's limits, and counts nowhere: neither in the log nor in the statistics. `test-sends` tells what came of it.
+    """,
+    body: .json(.testSendRequest), answers: [.data(.array(of: .testSend), status: 202)],
+    problems: [.unknownReference, .impossibleMessage, .tooSlow, .ruleTooSlow])
+
+  static let listTestSends = Operation(
+    "List a campaign's test sends", "Those of the last 30 days, newest first.", query: .paging(),
+    answers: [.page(of: .testSend)])
+
   static let runCampaign = Operation(
     "Launch a campaign", "One that has ended runs again only with `rerun`.",
     body: .json(.runRequest, required: false), answers: [.json(.launched, status: 202, "Launched")],

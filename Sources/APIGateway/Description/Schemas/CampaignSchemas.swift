@@ -84,6 +84,30 @@ extension Schema {
       .optional("skipped", string.described("Why the lead would get nothing; then without `to` and `message`")),
     ]))
 
+  static let testSendRequest = named(
+    "TestSendRequest",
+    closedObject([
+      .required(
+        "to",
+        array(of: anyOf([phone, email]), count: 1...TestSendInput.mostAddresses).described(
+          "Telephone numbers or e-mail addresses, as the campaign's channel has it")),
+      .optional("lead_id", objectID.described("Whose values the message has; if not given, the segment's first lead's")),
+    ]))
+
+  static let testSend = named(
+    "TestSend",
+    object(
+      [
+        .required("_id", uuid), .required("send_id", uuid), .required("campaign_id", objectID),
+        .required("lead_id", objectID), .required("channel", channel), .required("to", string),
+        .required("message", string), .required("status", sendStatus), .required("attempt", count),
+        .optional("vendor", string), .optional("vendor_message_id", string), .optional("error", sendError),
+        .optional("created_by", string), .required("created_at", timestamp), .required("updated_at", timestamp),
+      ]
+        + SendStatus.allCases.filter { $0 != .pending }.map { status in
+          .optional("\(status.rawValue.lowercased())_at", timestamp)
+        }))
+
   static let runRequest = named(
     "RunRequest",
     closedObject([.optional("rerun", boolean.described("Run again what has ended").defaulting(to: false))]))
