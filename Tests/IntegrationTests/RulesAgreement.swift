@@ -316,7 +316,9 @@ import Testing
   /// was deleted in the last five minutes, in every query, for most of its time.
   private static func overwrite(_ leads: [BSONDocument], _ mongo: MongoClient) async throws {
     try await mongo.withConnection { connection in
-      let writes = leads.map { WriteModel.replaceOne(filter: ["_id": $0["_id"] ?? .null], replacement: $0, upsert: true) }
+      let writes = leads.map {
+        WriteModel.replaceOne(filter: ["_id": $0["_id"] ?? .null], replacement: $0, upsert: true)
+      }
       try connection.bulkWrite("leads", writes, ordered: false).throwIfFailed()
     }
   }

@@ -137,7 +137,8 @@ struct Problem: Error, Sendable {
   /// Codes of errors that no schema foresees.
   private static let impossibilities: [String: Kind] = [
     "unknown_segment": .unknownReference, "inverted_range": .impossibleRule, "cycle": .impossibleRule,
-    "in_the_past": .impossibleSchedule, "wrong_channel": .impossibleMessage, "beyond_role": .impossibleScope, "beyond_key": .impossibleScope,
+    "in_the_past": .impossibleSchedule, "wrong_channel": .impossibleMessage, "beyond_role": .impossibleScope,
+    "beyond_key": .impossibleScope,
   ]
 
   /// The response to a request; a problem of the connection may have none.

@@ -91,7 +91,8 @@ extension Schema {
         "to",
         array(of: anyOf([phone, email]), count: 1...TestSendInput.mostAddresses).described(
           "Telephone numbers or e-mail addresses, as the campaign's channel has it")),
-      .optional("lead_id", objectID.described("Whose values the message has; if not given, the segment's first lead's")),
+      .optional(
+        "lead_id", objectID.described("Whose values the message has; if not given, the segment's first lead's")),
     ]))
 
   static let testSend = named(
