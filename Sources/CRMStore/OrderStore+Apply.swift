@@ -60,6 +60,8 @@ private struct OrderBatch {
     var orders: Int64 = 0
     var earliest: Timestamp?
     var latest: Timestamp?
+    /// Of the new orders.
+    var dates: [Timestamp] = []
     /// The latest order moved to an earlier date: which one is the latest now must be looked up.
     var latestIsUnknown = false
     /// The totals over the lead's orders cannot be moved by a difference: they are missing, or an order changed its date.
@@ -106,12 +108,13 @@ private struct OrderBatch {
       }
     }
     var options = FindOptions()
-    options.projection = ["_id": 1, "emails": 1, "last_order_at": 1, "order_totals.count": 1]
+    options.projection = ["_id": 1, "emails": 1, "last_order_at": 1, "order_totals.version": 1]
     for (field, values) in [("_id", ids), ("emails", emails)] where !values.isEmpty {
       try connection.find(Collections.leads, [field: ["$in": .array(values)]], options) { document in
         guard let id = document["_id"]?.objectIDValue else { return .more }
         let latest = document["last_order_at"]?.dateMilliseconds.map { Timestamp(milliseconds: $0) }
-        leads[id] = LeadState(mustRecount: document["order_totals"] == nil, storedLatest: latest)
+        leads[id] = LeadState(
+          mustRecount: document[path: "order_totals.version"] != OrderTotals.version, storedLatest: latest)
         for email in document["emails"]?.arrayValue ?? [] {
           if let email = email.stringValue { leadByEmail[email] = id }
         }
@@ -167,6 +170,7 @@ private struct OrderBatch {
     state.orders += 1
     state.earliest = min(state.earliest ?? order.orderedAt, order.orderedAt)
     state.latest = max(state.latest ?? order.orderedAt, order.orderedAt)
+    state.dates.append(order.orderedAt)
     leads[lead] = state
   }
 
@@ -206,7 +210,7 @@ private struct OrderBatch {
         "visits": ["$add": ["$visits", .int64(state.orders)]],
         "updated_at": .date(milliseconds: now.milliseconds),
       ]
-      if state.latestIsUnknown, let latest = recounted[id]?.last {
+      if state.latestIsUnknown, let latest = recounted[id]?.newest.first {
         set.appendDate("last_order_at", milliseconds: latest)
       } else if let latest = state.latest {
         set.append("last_order_at", ["$max": ["$last_order_at", .date(milliseconds: latest.milliseconds)]])
@@ -215,10 +219,10 @@ private struct OrderBatch {
         totals.append(to: &set)
       } else {
         OrderTotals.append(
-          orders: state.orders, sum: state.spend, first: state.earliest, last: state.latest, to: &set)
+          orders: state.orders, sum: state.spend, first: state.earliest, dates: state.dates, to: &set)
       }
       return WriteModel.updateOnePipeline(
-        filter: ["_id": .objectID(id)], pipeline: [["$set": .document(set)], OrderTotals.average])
+        filter: ["_id": .objectID(id)], pipeline: [["$set": .document(set)]] + OrderTotals.completion)
     }
     guard !updates.isEmpty else { return }
     try connection.bulkWrite(Collections.leads, updates, ordered: false).throwIfFailed()

@@ -5,7 +5,8 @@ import Mongo
 import Synchronization
 
 /// What all of a lead's orders amount to, kept in the lead's document: `order_totals` with
-/// `count`, `sum`, `average`, `first` and `last`. Rules about all orders are answered from them.
+/// `count`, `sum`, `average`, `first`, and the dates of the newest orders from `last` to `last8`, as many as there are. Rules
+/// about all orders, and about a few recent ones, are answered from them.
 ///
 /// Unlike `total_spend`, `visits` and `last_order_at` they know no opening balance: they are what a count of the orders
 /// would give. They move in the transaction that stores an order. A lead without orders has none of them.
@@ -14,7 +15,11 @@ struct OrderTotals {
   let sum: Double
   /// Milliseconds since the epoch.
   let first: Int64
-  let last: Int64
+  /// The newest first; at least one, at most `Order.datesOnLead`.
+  let newest: [Int64]
+
+  /// Of totals with all that is told above. Earlier ones have less, and are counted anew.
+  static let version: BSONValue = 2
 
   /// Counts the orders of some leads; those without any are missing. Within a transaction, its own orders count.
   static func count(
@@ -27,35 +32,38 @@ struct OrderTotals {
       [
         "$group": [
           "_id": "$lead_id", "count": ["$sum": 1], "sum": ["$sum": "$amount"], "first": ["$min": "$ordered_at"],
-          "last": ["$max": "$ordered_at"],
+          "newest": ["$maxN": ["input": "$ordered_at", "n": .int64(Int64(Order.datesOnLead))]],
         ]
       ],
     ]
     try connection.aggregate(Collections.orders, pipeline) { document in
       if let id = document["_id"]?.objectIDValue, let count = document["count"]?.int64Value,
         let sum = document["sum"]?.doubleValue, let first = document["first"]?.dateMilliseconds,
-        let last = document["last"]?.dateMilliseconds
+        let newest = document["newest"]?.arrayValue?.compactMap(\.dateMilliseconds), !newest.isEmpty
       {
-        totals[id] = OrderTotals(count: count, sum: sum, first: first, last: last)
+        totals[id] = OrderTotals(count: count, sum: sum, first: first, newest: newest.sorted(by: >))
       }
       return .more
     }
     return totals
   }
 
-  /// Adds the totals to what an update pipeline sets; `average` has to follow.
+  /// Adds the totals to what an update pipeline sets; `completion` has to follow.
   func append(to set: inout BSONDocument) {
+    set.append("order_totals.version", Self.version)
     set.append("order_totals.count", count)
     set.append("order_totals.sum", ["$round": [.double(sum), 6]])
     set.appendDate("order_totals.first", milliseconds: first)
-    set.appendDate("order_totals.last", milliseconds: last)
+    set.append(Self.newestField, .array(newest.map { .date(milliseconds: $0) }))
   }
 
-  /// Adds to what an update pipeline sets that totals which are there move by some orders.
+  /// Adds to what an update pipeline sets that totals which are there move by some orders; `completion` has to follow.
   ///
-  /// - Parameter sum: of the new orders' amounts and of the differences that corrections make.
+  /// - Parameters:
+  ///   - sum: of the new orders' amounts and of the differences that corrections make.
+  ///   - dates: of the new orders.
   static func append(
-    orders: Int64, sum: Double, first: Timestamp?, last: Timestamp?, to set: inout BSONDocument
+    orders: Int64, sum: Double, first: Timestamp?, dates: [Timestamp], to set: inout BSONDocument
   ) {
     set.append("order_totals.count", ["$add": ["$order_totals.count", .int64(orders)]])
     // As total_spend is rounded: the errors of binary addition must not pile up.
@@ -63,15 +71,25 @@ struct OrderTotals {
     if let first {
       set.append("order_totals.first", ["$min": ["$order_totals.first", .date(milliseconds: first.milliseconds)]])
     }
-    if let last {
-      set.append("order_totals.last", ["$max": ["$order_totals.last", .date(milliseconds: last.milliseconds)]])
-    }
+    let known: BSONValue = .array(Order.dateKeys.map { .string("$order_totals.\($0)") })
+    let new = dates.sorted(by: >).prefix(Order.datesOnLead).map { BSONValue.date(milliseconds: $0.milliseconds) }
+    // Of a place that no order has yet, null comes, which is less than any date.
+    set.append(newestField, ["$sortArray": ["input": ["$concatArrays": [known, .array(new)]], "sortBy": -1]])
   }
 
-  /// The stage after the one that sets the others.
-  static let average: BSONDocument = [
-    "$set": ["order_totals.average": ["$divide": ["$order_totals.sum", "$order_totals.count"]]]
-  ]
+  /// Where the dates of the newest orders are while an update is under way.
+  private static let newestField = "order_totals.newest"
+
+  /// The stages after the one that sets the others.
+  static let completion: [BSONDocument] = {
+    var set: BSONDocument = ["order_totals.average": ["$divide": ["$order_totals.sum", "$order_totals.count"]]]
+    for (place, key) in Order.dateKeys.enumerated() {
+      set.append(
+        "order_totals.\(key)",
+        ["$ifNull": [["$arrayElemAt": ["$\(newestField)", .int64(Int64(place))]], "$$REMOVE"]])
+    }
+    return [["$set": .document(set)], ["$unset": .string(newestField)]]
+  }()
 }
 
 /// Remembers that the totals are complete, which they stay for ever.
@@ -83,7 +101,9 @@ final class OrderTotalsState: Sendable {
 }
 
 extension Store {
-  private static let orderTotalsMigration: BSONDocument = ["_id": "order_totals"]
+  static let orderTotalsMigration: BSONDocument = ["_id": .string("order_totals/\(OrderTotals.version)")]
+  /// Leads whose orders have still to be counted, or who have none.
+  private static let withoutOrderTotals: BSONDocument = ["order_totals.version": ["$ne": OrderTotals.version]]
   /// Leads counted in one transaction.
   private static let orderTotalsPage = 500
 
@@ -132,7 +152,7 @@ extension Store {
     }
     return try await mongo.withTransaction { connection in
       var filter: BSONDocument = cursor.map { ["_id": ["$gt": .objectID($0)]] } ?? [:]
-      filter.append("order_totals", ["$exists": false])
+      filter.append(contentsOf: Self.withoutOrderTotals)
       let options = FindOptions(projection: ["_id": 1], sort: ["_id": 1], hint: ["_id": 1])
       let page = try connection.findAll(Collections.leads, filter, options, limit: Self.orderTotalsPage)
         .compactMap { $0["_id"]?.objectIDValue }
@@ -145,8 +165,8 @@ extension Store {
         var set = BSONDocument()
         totals.append(to: &set)
         return WriteModel.updateOnePipeline(
-          filter: ["_id": .objectID(id), "order_totals": ["$exists": false]],
-          pipeline: [["$set": .document(set)], OrderTotals.average])
+          filter: ["_id": .objectID(id), "order_totals.version": ["$ne": OrderTotals.version]],
+          pipeline: [["$set": .document(set)]] + OrderTotals.completion)
       }
       if !updates.isEmpty { try connection.bulkWrite(Collections.leads, updates, ordered: false).throwIfFailed() }
       try connection.updateOne(

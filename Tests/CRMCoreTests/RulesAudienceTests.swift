@@ -93,26 +93,34 @@ import Testing
     return .object(JSONObject(all + more.map { (key: $0.0, value: $0.1) }))
   }
 
-  @Test func whetherThereWasAnOrderIsToldByTheLastOne() throws {
+  @Test func whetherThereWereSoManyOrdersIsToldByTheDatesOfTheLastOnes() throws {
     func compiled(_ rule: JSONValue) throws -> CompiledRule {
       try Rule.decode(rule).compiled(now: ruleNow, hasOrderTotals: true, hasLaterOrders: false)
     }
     let start = BSONValue.date(milliseconds: ruleNow.milliseconds - 30 * 86_400_000)
-    let recent: BSONDocument = [
-      "$and": [
-        ["order_totals.last": ["$gte": start]],
-        ["order_totals.first": ["$lte": .date(milliseconds: ruleNow.milliseconds)]],
+    func recent(_ date: String) -> BSONDocument {
+      [
+        "$and": [
+          [date: ["$gte": start]], ["order_totals.first": ["$lte": .date(milliseconds: ruleNow.milliseconds)]],
+        ]
       ]
-    ]
-    for (op, value) in [(">=", 1), (">", 0), ("!=", 0), (">=", 0.5)] as [(String, JSONValue)] {
-      #expect(try compiled(orders(op, value)).filter() == recent, "\(op) \(value)")
     }
-    for (op, value) in [("<", 1), ("<=", 0), ("=", 0)] as [(String, JSONValue)] {
-      #expect(try compiled(orders(op, value)).filter() == ["$nor": [.document(recent)]], "\(op) \(value)")
+    for (op, value, date) in [
+      (">=", 1, "last"), (">", 0, "last"), ("!=", 0, "last"), (">=", 0.5, "last"), (">=", 2, "last2"),
+      (">", 2, "last3"), (">", 7.5, "last8"), (">=", 8, "last8"),
+    ] as [(String, JSONValue, String)] {
+      #expect(try compiled(orders(op, value)).filter() == recent("order_totals.\(date)"), "\(op) \(value)")
+    }
+    for (op, value, date) in [
+      ("<", 1, "last"), ("<=", 0, "last"), ("=", 0, "last"), ("<", 3, "last3"), ("<=", 7, "last8"),
+    ] as [(String, JSONValue, String)] {
+      let others: BSONDocument = ["$nor": [.document(recent("order_totals.\(date)"))]]
+      #expect(try compiled(orders(op, value)).filter() == others, "\(op) \(value)")
     }
     let bought = condition("items.sku", "=", "A")
     for rule in [
-      orders(">=", 2), orders("=", 1), orders("!=", 1), orders("BETWEEN", [1, 9]), orders("IN", [0]),
+      orders(">", 8), orders("<", 9), orders("=", 8), orders("!=", 9), orders("=", 1), orders("!=", 1),
+      orders("BETWEEN", [1, 9]), orders("IN", [0]),
       orders(">=", 1, ("where", bought)),
     ] {
       #expect(try compiled(rule).behaviours.count == 1, "\(rule.encodedString())")
@@ -127,7 +135,9 @@ import Testing
       try compiled(rule, hasOrderTotals: true).necessaryFilter.map { "\($0)" }
     }
     let three = try #require(try necessary(orders(">=", 3)))
-    #expect(three.contains("order_totals.last") && three.contains("order_totals.count") && three.contains("3"))
+    #expect(three.contains("order_totals.last3") && !three.contains("order_totals.count"))
+    let dozen = try #require(try necessary(orders(">=", 12)))
+    #expect(dozen.contains("order_totals.last8") && dozen.contains("order_totals.count") && dozen.contains("12"))
     let one = try #require(try necessary(orders("=", 1)))
     #expect(one.contains("order_totals.last") && !one.contains("order_totals.count"))
     #expect(try necessary(orders("<", 3)) == nil, "it finds leads without orders")

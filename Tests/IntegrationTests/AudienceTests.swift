@@ -37,7 +37,7 @@ import Testing
         ]
           as [(String, (inout RuleGenerator) -> BSONDocument)]
         {
-          documents[collection]?[id] = (0..<generator.pick([0, 0, 1, 2, 4])).map { _ in
+          documents[collection]?[id] = (0..<generator.pick([0, 0, 1, 2, 4, 10])).map { _ in
             var document = make(&generator)
             document.append("lead_id", id)
             return document
@@ -52,12 +52,14 @@ import Testing
     private static func totals(_ orders: [BSONDocument]) -> BSONDocument? {
       let amounts = orders.compactMap { $0["amount"]?.doubleValue }
       let dates = orders.compactMap { $0["ordered_at"]?.dateMilliseconds }
-      guard let first = dates.min(), let last = dates.max() else { return nil }
+      guard let first = dates.min() else { return nil }
       let sum = amounts.reduce(0, +)
-      return [
+      var totals: BSONDocument = [
         "count": .int64(Int64(orders.count)), "sum": .double(sum), "average": .double(sum / Double(orders.count)),
-        "first": .date(milliseconds: first), "last": .date(milliseconds: last),
+        "first": .date(milliseconds: first),
       ]
+      for (key, date) in zip(Order.dateKeys, dates.sorted(by: >)) { totals.appendDate(key, milliseconds: date) }
+      return totals
     }
 
     var lastOrder: Timestamp {
@@ -143,7 +145,7 @@ import Testing
     let span = generator.pick(["1 day", "30 days", "3 months", "1 year", "5 years"])
     let condition: JSONValue = [
       "type": "orders", "measure": "count", "operator": .string(generator.pick(["=", "!=", ">", "<", ">=", "<="])),
-      "value": .int(Int64(generator.below(3))), "within": .string(span),
+      "value": .int(Int64(generator.below(11))), "within": .string(span),
     ]
     let other = generator.rule(depth: 1, behaviours: true)
     return generator.pick([

@@ -43,19 +43,21 @@ import Testing
         let order = try Order(bson: document)
         orders[order.leadID, default: []].append(order)
       }
-      return try connection.findAll(Collections.leads, [:], limit: 100_000).compactMap { lead in
-        let own = orders[lead["_id"]?.objectIDValue ?? ObjectID()] ?? []
-        guard !own.isEmpty else { return lead["order_totals"] == nil ? nil : "\(lead): no orders" }
-        let sum = own.reduce(0) { $0 + $1.amount }
-        let agrees =
-          lead[path: "order_totals.count"]?.int64Value == Int64(own.count)
-          && abs((lead[path: "order_totals.sum"]?.doubleValue ?? -1) - sum) < 1e-6
-          && abs((lead[path: "order_totals.average"]?.doubleValue ?? -1) - sum / Double(own.count)) < 1e-6
-          && lead[path: "order_totals.first"]?.dateMilliseconds == own.map(\.orderedAt.milliseconds).min()
-          && lead[path: "order_totals.last"]?.dateMilliseconds == own.map(\.orderedAt.milliseconds).max()
-        return agrees ? nil : "\(lead): \(own.count) orders of \(sum)"
-      }
+      return try connection.findAll(Collections.leads, [:], limit: 100_000).filter { lead in
+        !agrees(lead["order_totals"]?.documentValue, with: orders[lead["_id"]?.objectIDValue ?? ObjectID()] ?? [])
+      }.map { "\($0)" }
     }
+  }
+
+  private static func agrees(_ totals: BSONDocument?, with orders: [Order]) -> Bool {
+    guard let totals, !orders.isEmpty else { return totals == nil && orders.isEmpty }
+    let sum = orders.reduce(0) { $0 + $1.amount }
+    let dates = orders.map(\.orderedAt.milliseconds).sorted(by: >)
+    return totals["count"]?.int64Value == Int64(orders.count)
+      && abs((totals["sum"]?.doubleValue ?? -1) - sum) < 1e-6
+      && abs((totals["average"]?.doubleValue ?? -1) - sum / Double(orders.count)) < 1e-6
+      && totals["first"]?.dateMilliseconds == dates.last && totals["newest"] == nil
+      && Order.dateKeys.compactMap { totals[$0]?.dateMilliseconds } == Array(dates.prefix(Order.datesOnLead))
   }
 
   @Test func ordersRepetitionsAndCorrectionsMoveTheTotals() async throws {
@@ -75,12 +77,25 @@ import Testing
     #expect(lead[path: "order_totals.last"]?.dateMilliseconds == Self.day(3).milliseconds)
   }
 
-  /// As a version without totals left the database.
-  private static func forgetTotals(_ store: Store) async throws -> Store {
+  /// What earlier versions left in the database.
+  enum Legacy: CaseIterable {
+    case noTotals
+    /// All but the dates before the last order's.
+    case totalsOfOneDate
+
+    fileprivate var missing: [String] {
+      switch self {
+      case .noTotals: ["order_totals"]
+      case .totalsOfOneDate: ["order_totals.version"] + Order.dateKeys.dropFirst().map { "order_totals.\($0)" }
+      }
+    }
+  }
+
+  private static func forgetTotals(_ store: Store, _ legacy: Legacy = .noTotals) async throws -> Store {
     try await store.mongo.withConnection { connection in
-      _ = try connection.updateMany(
-        Collections.leads, [:],
-        ["$unset": ["order_totals": ""]])
+      var missing = BSONDocument()
+      for field in legacy.missing { missing.append(field, "") }
+      _ = try connection.updateMany(Collections.leads, [:], ["$unset": .document(missing)])
       _ = try connection.deleteMany(Collections.migrations, [:])
     }
     let store = Store(mongo: store.mongo, clock: store.clock)
@@ -88,10 +103,11 @@ import Testing
     return store
   }
 
-  @Test func ordersOfAnEarlierVersionAreCountedWhileNewOnesCome() async throws {
+  @Test(arguments: Legacy.allCases)
+  func ordersOfAnEarlierVersionAreCountedWhileNewOnesCome(_ legacy: Legacy) async throws {
     let before = try await Self.store(leads: 1200)
     _ = try await before.applyOrders(Self.randomOrders(1500, leads: 1200))
-    let store = try await Self.forgetTotals(before)
+    let store = try await Self.forgetTotals(before, legacy)
     #expect(try await !store.orderTotalsAreComplete())
     async let counted: Void = {
       while try await !store.continueOrderTotals(pages: 1) {}

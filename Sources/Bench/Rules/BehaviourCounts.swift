@@ -59,7 +59,7 @@ struct BehaviourCounts {
       _ = try await mongo.client.withConnection { try $0.insertMany(Collections.communicationLogs, messages) }
     }
     _ = try await mongo.client.withConnection { connection in
-      try connection.updateOne(Collections.migrations, ["_id": "order_totals"], ["$set": ["complete": false]])
+      try connection.updateMany(Collections.migrations, [:], ["$set": ["complete": false]])
     }
   }
 

@@ -18,6 +18,11 @@ public struct OrderItem: Sendable, Equatable {
 
 /// Something a lead bought. Its `orderNo`, given by the client, makes it idempotent.
 public struct Order: Sendable, Equatable {
+  /// Of how many orders, the newest ones, a lead's totals have the dates.
+  public static let datesOnLead = 8
+  /// The keys of these dates in a lead's `order_totals`, the last order's first.
+  public static let dateKeys = ["last"] + (2...datesOnLead).map { "last\($0)" }
+
   public var id: ObjectID
   public var orderNo: String
   public var leadID: ObjectID

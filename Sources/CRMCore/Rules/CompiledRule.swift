@@ -35,8 +35,8 @@ extension Rule {
   ///   - path: where the rule stands in the request, for problems and decisions.
   ///   - hasOrderTotals: whether leads carry the totals over all of their orders (`order_totals`); conditions
   ///     about all orders then ask the lead, else the orders.
-  ///   - hasLaterOrders: whether there may be orders later than `now`. Where there are none, a lead's last order tells
-  ///     whether there is any in a window that ends now.
+  ///   - hasLaterOrders: whether there may be orders later than `now`. Where there are none, the dates of a lead's last
+  ///     orders tell whether there are so many in a window that ends now.
   ///   - segments: the rule of a stored segment and its own zone; nil for one that does not exist.
   /// - Throws: `invertedRange` when a range is the wrong way round now, `unknownSegment`, `cycle`.
   public func compiled(

@@ -1,34 +1,40 @@
 /// What the totals over all of a lead's orders say about those that count.
 extension OrdersQuery {
-  /// Whether the condition only asks if any order counts, or that none does: whether its answer is the same for 1, 2 and any
-  /// other number of them, and another one for 0.
+  /// The number of orders from which on the condition's answer is another one, when that is all that it asks for and the
+  /// dates that a lead carries can tell: 1 for "any order", 3 for "fewer than 3".
   ///
-  /// - Parameter op: the condition's. Those that compare with one value can set at most one number apart.
-  func asksForAnyOrder(_ op: RuleOperator) -> Bool {
+  /// - Parameter op: the condition's. Those that compare with one value set at most one number apart.
+  func threshold(_ op: RuleOperator) -> Int? {
     switch op {
     case .equal, .notEqual, .greater, .greaterOrEqual, .less, .lessOrEqual: break
-    default: return false
+    default: return nil
     }
-    guard measure == .count else { return false }
-    let answers = [0, 1, 2].map { holds(forValue: .int64($0)) }
-    return answers[0] != answers[1] && answers[1] == answers[2]
+    guard measure == .count else { return nil }
+    let answers = (0...Order.datesOnLead + 1).map { holds(forValue: .int64(Int64($0))) }
+    guard let threshold = answers.firstIndex(where: { $0 != answers[0] }), threshold <= Order.datesOnLead,
+      !answers[threshold...].contains(answers[0])
+    else { return nil }
+    return threshold
   }
 
-  /// What every lead has that the question finds: as many orders as have to count, the last one not before the window, the
-  /// first one not behind it.
+  /// What every lead has that the question finds: as many orders not before the window as have to count, the first of all
+  /// not behind it.
   ///
-  /// When no order is later than the window, any order counts and one is enough, no other lead has that.
+  /// When no order is later than the window and every order counts, no other lead has as many as a `threshold`.
   func demandsOnTotals() -> [Predicate] {
-    func demand(_ total: OrdersCondition.Measure, _ bounds: Bounds) -> Predicate {
-      .test(FieldTest(field: .total(total), test: .within(bounds)))
+    func demand(_ field: RuleField, _ bounds: Bounds) -> Predicate {
+      .test(FieldTest(field: field, test: .within(bounds)))
     }
     var demands: [Predicate] = []
-    if let window {
-      demands.append(demand(.last, .from(.date(window.lowerBound))))
-      demands.append(demand(.first, .upTo(.date(window.upperBound))))
-    }
     let fewest = fewestFound
-    if window == nil || fewest > 1 { demands.append(demand(.count, .from(.number(.int(fewest))))) }
+    if let window {
+      let date = RuleField.lastOrder(min(Int(fewest), Order.datesOnLead))
+      demands.append(demand(date, .from(.date(window.lowerBound))))
+      demands.append(demand(.total(.first), .upTo(.date(window.upperBound))))
+    }
+    if window == nil || fewest > Order.datesOnLead {
+      demands.append(demand(.total(.count), .from(.number(.int(fewest)))))
+    }
     return demands
   }
 

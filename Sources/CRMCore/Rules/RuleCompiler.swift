@@ -49,7 +49,7 @@ struct RuleCompiler {
       let leaf = CompiledRule.Leaf(path: path, rule: rule)
       let totals =
         hasOrderTotals ? CompiledRule.Node.all(query.demandsOnTotals().map { .condition(leaf, $0) }) : nil
-      if let totals, !hasLaterOrders, orders.filter == nil, query.asksForAnyOrder(orders.operator) {
+      if let totals, !hasLaterOrders, orders.filter == nil, query.threshold(orders.operator) != nil {
         return query.holdsWithoutOrders ? .not(totals) : totals
       }
       behaviours.append(

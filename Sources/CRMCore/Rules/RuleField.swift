@@ -76,6 +76,12 @@ public struct RuleField: Hashable, Sendable {
     RuleField("orders.\(measure)", measure.kind, storedAs: "order_totals.\(measure)", mayPassArrays: false)
   }
 
+  /// When a lead's last order was made, or the one `place - 1` before it: 1 to `Order.datesOnLead`.
+  static func lastOrder(_ place: Int) -> RuleField {
+    let key = Order.dateKeys[place - 1]
+    return RuleField("orders.\(key)", .date, storedAs: "order_totals.\(key)", mayPassArrays: false)
+  }
+
   private static func named(_ fields: [RuleField]) -> [String: RuleField] {
     Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0) })
   }
