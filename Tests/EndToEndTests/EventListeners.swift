@@ -12,7 +12,13 @@ final class EventListeners {
   private var clients: [Client] = []
 
   /// Connects `count` clients to a stream on 127.0.0.1.
-  init(_ count: Int, port: Int, path: String) throws {
+  convenience init(_ count: Int, port: Int, path: String) throws {
+    try self.init(
+      count, port: port, sending: "GET \(path) HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+  }
+
+  /// Connects `count` clients that send a text, of a request or a part of one.
+  init(_ count: Int, port: Int, sending request: String) throws {
     for _ in 0..<count {
       let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
       var address = sockaddr_in()
@@ -25,7 +31,7 @@ final class EventListeners {
         }
       }
       guard isConnected else { throw TestStack.Failure(description: "connect: \(errno)") }
-      let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".utf8)
+      let request = Array(request.utf8)
       guard write(descriptor, request, request.count) == request.count else {
         throw TestStack.Failure(description: "write: \(errno)")
       }

@@ -9,7 +9,7 @@ import Runtime
 struct APIRequest: Sendable {
   static let jsonDepth = 64
 
-  let http: HTTPRequest
+  var http: HTTPRequest
   let trace: TraceContext
   let log: Logger
   /// Who makes it.

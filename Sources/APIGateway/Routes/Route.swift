@@ -54,6 +54,9 @@ struct Route: Sendable {
     self.handler = handler
   }
 
+  /// Large bodies are read when it is known that their sender may send them: strangers must not fill the memory.
+  var admitsBeforeBody: Bool { bodyLimit > Route.ordinaryLimit }
+
   var bodyLimit: Int {
     switch body {
     case .none: Route.ordinaryLimit

@@ -15,7 +15,8 @@ struct RouteRunner: Sendable {
 
   func register(_ routes: [Route], in router: inout HTTPRouter) {
     for route in routes {
-      router.on(route.method, route.pattern, options: RouteOptions(bodyLimit: route.bodyLimit)) { request in
+      let options = RouteOptions(bodyLimit: route.bodyLimit, streamsBody: route.admitsBeforeBody)
+      router.on(route.method, route.pattern, options: options) { request in
         await run(route, request)
       }
     }
@@ -50,6 +51,9 @@ struct RouteRunner: Sendable {
       let admission = try await access.admit(request.http, to: route.access)
       request.caller = admission.caller
       rate = admission.rate
+      if request.http.body.bytes == nil {
+        request.http.body = HTTPBody(try await request.http.body.collect(upTo: route.bodyLimit))
+      }
       response = try await carryOut(route, request)
     } catch {
       response = RouteRunner.problem(error, request).response(to: request.http)
