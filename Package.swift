@@ -31,7 +31,7 @@ func system(_ name: String, pkgConfig: String, apt: String) -> Target {
 
 /// What every process is made of.
 let service: [Target.Dependency] = [
-  "BSON", "CivilTime", "CRMCore", "CRMMessaging", "CRMStore", "Crypto", "HTTP", "JSON", "JWT", "Kafka", "Mongo",
+  "BSON", "CivilTime", "CRMCore", "CRMMessaging", "CRMStore", "Crypto", "CSV", "HTTP", "JSON", "JWT", "Kafka", "Mongo",
   "Runtime",
   "ServiceHost",
 ]
@@ -61,6 +61,7 @@ let package = Package(
     library("JSON", ["CSimdJSON"]),
     library("BSON"),
     library("CivilTime"),
+    library("CSV"),
     library("Crypto", ["CCrypto"]),
     library("JWT", ["CivilTime", "Crypto", "JSON"]),
 
@@ -91,6 +92,7 @@ let package = Package(
     tests("JSONTests", ["JSON"]),
     tests("BSONTests", ["BSON"]),
     tests("CryptoTests", ["Crypto"]),
+    tests("CSVTests", ["CSV"]),
     tests("JWTTests", ["CivilTime", "Crypto", "JSON", "JWT"]),
     tests("RuntimeTests", ["CivilTime", "JSON", "Runtime"]),
     tests("KafkaTests", ["Kafka", "Runtime"]),
