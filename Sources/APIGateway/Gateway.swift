@@ -49,7 +49,8 @@ struct Gateway: Sendable {
   }
 
   private var operations: [Route] {
-    LeadHandlers(gateway: self).routes + OrderHandlers(gateway: self).routes + JobHandlers(gateway: self).routes
+    LeadHandlers(gateway: self).routes + ExportHandlers(gateway: self).routes + OrderHandlers(gateway: self).routes
+      + JobHandlers(gateway: self).routes
       + SegmentHandlers(gateway: self).routes + RuleHandlers(gateway: self).routes
       + CampaignHandlers(gateway: self).routes
       + CampaignRunHandlers(gateway: self).routes + CampaignEventHandlers(gateway: self).routes

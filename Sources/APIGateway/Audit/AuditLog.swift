@@ -8,7 +8,7 @@ import JSON
 import Runtime
 import ServiceHost
 
-/// Enters every write into the audit log: who, what, the values before and after.
+/// Enters every write into the audit log: who, what, the values before and after. And every export, when its answer begins.
 ///
 /// An entry is stored before the write is made, and without it the write is not made; what became of the write is added
 /// after it. So no write is without an entry. What can be missing, after a crash or an outage in between, is the outcome:
@@ -64,7 +64,7 @@ struct AuditLog: Sendable {
 
   private static func resource(_ effect: Effect?) -> Effect.Resource? {
     switch effect {
-    case .change(let resource), .bulk(let resource): resource
+    case .change(let resource), .bulk(let resource), .export(let resource): resource
     case .nothing, nil: nil
     }
   }

@@ -10,7 +10,11 @@ struct JobHandlers: Sendable {
   let gateway: Gateway
 
   var routes: [Route] {
-    [Route(.get, "/api/v1/jobs/:id", "getJob", operation: .getJob, access: .scope(.leadsRead), show)]
+    [
+      Route(.get, "/api/v1/jobs/:id", "getJob", operation: .getJob, access: .scope(.leadsRead), show),
+      Route(
+        .get, "/api/v1/jobs/:id/errors", "getJobErrors", operation: .getJobErrors, access: .scope(.leadsRead), errors),
+    ]
   }
 
   @Sendable private func show(_ request: APIRequest) async throws -> HTTPResponse {
@@ -32,5 +36,12 @@ struct JobHandlers: Sendable {
       shown["errors_truncated"] = false
     }
     return .data(.object(shown))
+  }
+
+  /// All errors as CSV.
+  @Sendable private func errors(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.expectNoQuery()
+    let job = try await gateway.store.job(try request.objectID())
+    return .csv(JobErrorExport(job.id, store: gateway.store), as: "job-\(job.id.hex)-errors", for: request)
   }
 }

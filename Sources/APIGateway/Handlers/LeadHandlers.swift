@@ -57,11 +57,7 @@ struct LeadHandlers: Sendable {
     let page = reader.page(
       sortedBy: SortField.self, fallback: ListOrder(field: "created_at", ascending: false), field: \.rawValue)
     var query = LeadQuery(order: page.order, start: page.start, limit: page.limit)
-    query.search = reader.text("search", length: 0...200).flatMap { $0.isEmpty ? nil : $0 }
-    query.minSpend = reader.number("min_spend")
-    query.maxSpend = reader.number("max_spend")
-    query.tag = reader.text("tag", length: 1...100)
-    let segmentID = reader.objectID("segment_id")
+    let segmentID = reader.leadFilter(into: &query)
     try reader.finish()
     if let segmentID {
       query.timeoutMS = gateway.previewTimeoutMS
@@ -112,5 +108,18 @@ struct LeadHandlers: Sendable {
     if case .after(let place) = page.start { cursor = place }
     let found = try await gateway.store.timeline(ofLead: id, after: cursor, limit: page.limit)
     return .page(found, page) { entry, writer in entry.write(to: &writer) }
+  }
+}
+
+extension QueryReader {
+  /// Reads which leads are wanted.
+  ///
+  /// - Returns: the segment that they must be in.
+  mutating func leadFilter(into query: inout LeadQuery) -> ObjectID? {
+    query.search = text("search", length: 0...200).flatMap { $0.isEmpty ? nil : $0 }
+    query.minSpend = number("min_spend")
+    query.maxSpend = number("max_spend")
+    query.tag = text("tag", length: 1...100)
+    return objectID("segment_id")
   }
 }

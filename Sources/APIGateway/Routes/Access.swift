@@ -20,14 +20,24 @@ enum Access: Sendable, Hashable {
   }
 }
 
-/// What an operation changes: decides whether and how it is entered in the audit log.
+/// What an operation changes or gives away: decides whether and how it is entered in the audit log.
 enum Effect: Sendable, Hashable {
   /// It changes nothing that is kept: reading, counting, rendering.
   case nothing
+  /// It changes nothing, and gives many things of this kind away as a file: entered like a change.
+  case export(Resource)
   /// It changes one thing of this kind: the one that the path names by `:id`, or one that it makes.
   case change(Resource)
   /// It changes many things of this kind: one entry with the counts that the answer tells.
   case bulk(Resource)
+
+  /// Whether everything that is kept stays as it is.
+  var isRead: Bool {
+    switch self {
+    case .nothing, .export: true
+    case .change, .bulk: false
+    }
+  }
 
   /// Kinds of things that change.
   enum Resource: String, CaseIterable, Sendable {

@@ -9,7 +9,7 @@ struct CrossOriginPolicy: Sendable {
   private static let requestHeaders =
     "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-Id, traceparent"
   private static let responseHeaders =
-    "Idempotency-Replayed, Location, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, RateLimit-Reset, "
+    "Content-Disposition, Idempotency-Replayed, Location, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, RateLimit-Reset, "
     + "Retry-After, WWW-Authenticate, X-Request-Id"
   /// Seconds for which a browser may remember a permission.
   private static let maxAge = "600"

@@ -24,7 +24,7 @@ struct RouteRunner: Sendable {
 
   private func run(_ route: Route, _ request: HTTPRequest) async -> HTTPResponse {
     let request = APIRequest(request, log: log)
-    guard route.effect == .nothing, route.needs.contains(.database) else { return await answer(route, request) }
+    guard route.effect?.isRead == true, route.needs.contains(.database) else { return await answer(route, request) }
     let response = await unlessDatabaseIsLost { await answer(route, request) }
     return response ?? RouteRunner.isAway(.database).response(to: request.http)
   }

@@ -94,11 +94,12 @@ struct GatewayHarness: Sendable {
     var headers = headers
     if let credential { headers.add("Authorization", "Bearer \(credential)") }
     if body != nil, !headers.contains("Content-Type") { headers.add("Content-Type", "application/json") }
-    let response = await responder.respond(
-      to: try HTTPRequest(
-        method, target, headers: headers, body: body?.encoded() ?? [], remoteAddress: address, id: id))
+    let response = try await respond(
+      HTTPRequest(method, target, headers: headers, body: body?.encoded() ?? [], remoteAddress: address, id: id))
     return Answer(status: response.status, headers: response.headers, bytes: response.bytes ?? [])
   }
+
+  func respond(_ request: HTTPRequest) async -> HTTPResponse { await responder.respond(to: request) }
 
   /// A new key of a role, straight from the store.
   func key(_ role: Role, scopes: Set<Scope>? = nil, name: String? = nil, expiresAt: Timestamp? = nil) async throws

@@ -47,6 +47,15 @@ extension Operation {
     ],
     answers: [.page(of: .logEntry)])
 
+  static let exportCampaign = Operation(
+    "Export a run's sends as CSV",
+    """
+    One line for each lead whose send has a row in the log: state, the reason for it, vendor, the vendor's id of the \
+    message, and when each state was reached. A cell that a spreadsheet would take for a formula has an apostrophe in \
+    front. Each export is entered in the audit log.
+    """,
+    query: [.run], answers: [.stream("text/csv", "A line of column names, then a line for each send")])
+
   static let previewCampaign = Operation(
     "Render messages without sending any",
     "For the leads named, or for the first of the segment: 10 if the request has no body.",

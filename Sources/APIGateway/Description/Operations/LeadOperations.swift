@@ -4,12 +4,19 @@ import JSON
 extension Operation {
   static let listLeads = Operation(
     "List leads",
-    query: .paging(sortedBy: LeadHandlers.SortField.self) + .search("name, e-mail addresses and telephone numbers") + [
-      .init("min_spend", .number), .init("max_spend", .number),
-      .init("tag", .string(1...100, pattern: #"^[^\u0000]*$"#)),
-      .init("segment_id", .objectID, "Only leads that are in the segment now"),
-    ],
+    query: .paging(sortedBy: LeadHandlers.SortField.self) + .leadFilter,
     answers: [.page(of: .lead)], problems: [.ruleTooSlow, .unknownReference])
+
+  static let exportLeads = Operation(
+    "Export leads as CSV",
+    """
+    UTF-8, in the order of the ids; `POST /api/v1/leads/import` takes the file as it is. Texts, numbers and booleans of \
+    `metadata` have columns of their own, `metadata:json` has the rest. Lists stand between semicolons. A cell that a \
+    spreadsheet would take for a formula has an apostrophe in front. A connection that ends without the last chunk was \
+    broken off. Each export is entered in the audit log.
+    """,
+    query: .leadFilter, answers: [.stream("text/csv", "A line of column names, then a line for each lead")],
+    problems: [.ruleTooSlow, .unknownReference])
 
   static let createLead = Operation(
     "Make a lead", "E-mail addresses are lower-cased and belong to one lead only: one that is known is a conflict.",
@@ -57,6 +64,13 @@ extension Operation {
 }
 
 extension [Operation.Parameter] {
+  static let leadFilter: [Operation.Parameter] =
+    search("name, e-mail addresses and telephone numbers") + [
+      .init("min_spend", .number), .init("max_spend", .number),
+      .init("tag", .string(1...100, pattern: #"^[^\u0000]*$"#)),
+      .init("segment_id", .objectID, "Only leads that are in the segment now"),
+    ]
+
   static let bulkMode: [Operation.Parameter] = [.init("mode", .choice(of: BulkMode.self).defaulting(to: "sync"))]
 }
 
