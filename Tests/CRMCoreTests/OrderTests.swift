@@ -37,9 +37,9 @@ import Testing
   }
 
   @Test func inAnotherCurrencyMustBringItsBaseTotal() {
-    #expect(OrderInput.decode(changed(without: "total_base")).problems == ["total_base required"])
-    #expect(OrderInput.decode(changed(["currency": "USD"])).problems == ["total_base conflict"])
-    #expect(OrderInput.decode(whole, baseCurrency: "EUR").problems == ["total_base conflict"])
+    #expect(OrderInput.decode(changed(without: "total_base")).problems == ["total_base missing_conversion"])
+    #expect(OrderInput.decode(changed(["currency": "USD"])).problems == ["total_base wrong_conversion"])
+    #expect(OrderInput.decode(whole, baseCurrency: "EUR").problems == ["total_base wrong_conversion"])
   }
 
   @Test func namesExactlyOneLead() {

@@ -27,6 +27,7 @@ struct Problem: Error, Sendable {
     case impossibleRule = "impossible-rule"
     case impossibleScope = "impossible-scope"
     case impossibleMessage = "impossible-message"
+    case impossibleTotal = "impossible-total"
     case cannotTranslate = "cannot-translate"
     case tooManyRequests = "too-many-requests"
     case headersTooLarge = "headers-too-large"
@@ -51,8 +52,7 @@ struct Problem: Error, Sendable {
       case .targetTooLong: 414
       case .unsupportedMediaType: 415
       case .idempotencyMismatch, .unknownReference, .impossibleSchedule, .impossibleRule, .impossibleScope,
-        .impossibleMessage,
-        .cannotTranslate:
+        .impossibleMessage, .impossibleTotal, .cannotTranslate:
         422
       case .tooManyRequests: 429
       case .headersTooLarge: 431
@@ -84,6 +84,7 @@ struct Problem: Error, Sendable {
       case .impossibleRule: "The rule cannot mean anything"
       case .impossibleScope: "The scopes are more than can be given"
       case .impossibleMessage: "There is no message to send"
+      case .impossibleTotal: "The totals do not fit together"
       case .cannotTranslate: "This cannot be said as a rule"
       case .tooManyRequests: "There are too many requests of this kind"
       case .headersTooLarge: "The request's head is too large"
@@ -139,6 +140,7 @@ struct Problem: Error, Sendable {
     "unknown_segment": .unknownReference, "inverted_range": .impossibleRule, "cycle": .impossibleRule,
     "in_the_past": .impossibleSchedule, "wrong_channel": .impossibleMessage, "beyond_role": .impossibleScope,
     "beyond_key": .impossibleScope,
+    "missing_conversion": .impossibleTotal, "wrong_conversion": .impossibleTotal,
   ]
 
   /// The response to a request; a problem of the connection may have none.

@@ -68,9 +68,11 @@ public struct OrderInput: Sendable, Equatable {
     if let currency {
       if currency != baseCurrency, !reader.has("total_base") {
         reader.reject(
-          "total_base", FieldProblem("required", "is required: the order is in \(currency), not in \(baseCurrency)"))
+          "total_base",
+          FieldProblem("missing_conversion", "is required: the order is in \(currency), not in \(baseCurrency)"))
       } else if currency == baseCurrency, let total, let totalBase, total != totalBase {
-        reader.reject("total_base", FieldProblem("conflict", "must equal total for an order in \(baseCurrency)"))
+        reader.reject(
+          "total_base", FieldProblem("wrong_conversion", "must equal total for an order in \(baseCurrency)"))
       }
     }
     let orderedAt = reader.timestamp("ordered_at", required: true)

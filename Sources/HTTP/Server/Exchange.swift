@@ -237,7 +237,8 @@ final class Exchange: @unchecked Sendable {
   func requestTimedOut() {
     let response = core.render(.requestTimeout, nil)
     if case .head = phase {
-      connection.sendEarly(EarlyResponse.encode(response, requestID: nil))
+      // The head that may name another never came.
+      connection.sendEarly(EarlyResponse.encode(response, requestID: core.nextRequestID()))
       connection.shutDown()
     } else {
       preempt(response)

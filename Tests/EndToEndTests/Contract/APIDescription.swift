@@ -17,6 +17,41 @@ final class APIDescription: Sendable {
     }
   }
 
+  /// What can be asked for by a method and a path.
+  struct Operation: Sendable {
+    let name: String
+    let method: HTTPMethod
+    /// In OpenAPI's notation: `/api/v1/leads/{id}`.
+    let path: String
+    let description: JSONValue
+
+    var statuses: [Int] { (description["responses"]?.objectValue ?? [:]).keys.compactMap { Int($0) } }
+    var hasBody: Bool { description["requestBody"] != nil }
+    /// Whether it asks for a credential.
+    var isGuarded: Bool { description["security"]?.arrayValue?.isEmpty == false }
+    /// Whether it honours `Idempotency-Key`.
+    var isIdempotent: Bool {
+      (description["parameters"]?.arrayValue ?? []).contains {
+        $0["$ref"]?.stringValue?.hasSuffix("/Idempotency-Key") == true
+      }
+    }
+
+    /// Ids that nothing has, one for each parameter of the path.
+    var unknownIDs: [String] {
+      (description["parameters"]?.arrayValue ?? []).filter { $0["in"] == "path" }.map { parameter in
+        parameter["schema"]?["format"] == "uuid"
+          ? "11111111-2222-4333-8444-555555555555" : "0123456789abcdef01234567"
+      }
+    }
+
+    /// The path with ids in the place of its parameters, in order.
+    func path(_ ids: [String]) -> String {
+      var ids = ids[...]
+      return path.split(separator: "/", omittingEmptySubsequences: false)
+        .map { $0.hasPrefix("{") ? ids.popFirst() ?? "" : String($0) }.joined(separator: "/")
+    }
+  }
+
   let document: JSONValue
   private let checker: SchemaChecker
   private let exercisedPairs = Mutex<Set<Pair>>([])
@@ -36,17 +71,20 @@ final class APIDescription: Sendable {
     return APIDescription(try JSONValue.parse(answer.body))
   }
 
-  /// Every pair that the document names.
-  var pairs: Set<Pair> {
-    var pairs: Set<Pair> = []
-    for (_, item) in document["paths"]?.objectValue ?? [:] {
-      for (_, operation) in item.objectValue ?? [:] {
-        for status in operation["responses"]?.objectValue?.keys ?? [] {
-          pairs.insert(Pair(operation: operation["operationId"]?.stringValue ?? "", status: Int(status) ?? 0))
-        }
+  /// Every operation, in the document's order.
+  var operations: [Operation] {
+    (document["paths"]?.objectValue ?? [:]).flatMap { path, item in
+      (item.objectValue ?? [:]).map { method, description in
+        Operation(
+          name: description["operationId"]?.stringValue ?? "", method: HTTPMethod(rawValue: method.uppercased()),
+          path: path, description: description)
       }
     }
-    return pairs
+  }
+
+  /// Every pair that the document names.
+  var pairs: Set<Pair> {
+    Set(operations.flatMap { operation in operation.statuses.map { Pair(operation: operation.name, status: $0) } })
   }
 
   /// Pairs of which an answer has been seen.

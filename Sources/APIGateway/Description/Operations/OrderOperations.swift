@@ -14,7 +14,7 @@ extension Operation {
     move by the difference. An `order_no` that is another lead's is a conflict.
     """,
     body: .json(.orderInput), answers: [.data(.order, "Known already"), .created(.order)],
-    problems: [.conflict, .unknownReference])
+    problems: [.conflict, .unknownReference, .impossibleTotal])
 
   static let bulkUpsertOrders = Operation(
     "Import many orders",

@@ -12,10 +12,13 @@ extension Schema {
   }()
 
   /// Strings, numbers, booleans, arrays of these, and objects, five keys deep.
-  private static func metadata(levels: Int) -> Schema {
+  ///
+  /// - Parameter isPatch: null stands for a key that is to go.
+  private static func metadata(levels: Int, isPatch: Bool = false) -> Schema {
     let scalars = [string(0...Metadata.longestString), number, boolean]
     var values = scalars + [array(of: anyOf(scalars), count: 0...Metadata.mostElements)]
-    if levels > 1 { values.append(metadata(levels: levels - 1)) }
+    if levels > 1 { values.append(metadata(levels: levels - 1, isPatch: isPatch)) }
+    if isPatch { values.append(null) }
     let key = string(1...64, pattern: "^[0-9]*[A-Za-z_-][A-Za-z0-9_-]*$")
     return map(of: anyOf(values), names: key).with("maxProperties", .int(Int64(Metadata.mostKeys)))
   }
@@ -61,8 +64,9 @@ extension Schema {
   private static let reopenableOptOuts = object(Channel.allCases.map { .optional($0.rawValue, nullable(timestamp)) })
     .described("Since when a channel must not be used; null allows it again")
 
-  private static let metadataPatch = nullable(map(of: anything))
-    .described("Merged at every level; null takes a key away. What it leads to is as `Metadata`.")
+  private static let metadataPatch = nullable(
+    named("MetadataPatch", metadata(levels: Metadata.deepestKey, isPatch: true))
+  ).described("Merged at every level; null takes a key away.")
 
   static let leadInput = named("LeadInput", closedObject(leadMembers()))
 
