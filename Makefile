@@ -1,6 +1,6 @@
 # MiniCRM: everything a developer types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help doctor build test lint format demo up down status bench bench-rules fuzz-rules \
+.PHONY: help doctor build test lint format demo up down status bench bench-rules bench-idle fuzz-rules \
 	fuzz-rules-json chaos chaos-selftest docs examples clean
 
 help: ## list the targets
@@ -44,6 +44,9 @@ bench: ## measure end to end; ARGS='...' for the benchmark
 
 bench-rules: ## measure rules: evaluator, translator, counts; N leads in the database (1000000)
 	@scripts/bench.sh rules $(ARGS)
+
+bench-idle: ## measure the gateway beside idle connections: N of them (5000)
+	@scripts/bench.sh idle --connections $(or $(N),5000) $(ARGS)
 
 fuzz-rules: ## random rules over random leads, evaluator against MongoDB: N cases (1000000)
 	@scripts/fuzz-rules.sh database $(or $(N),1000000)

@@ -97,7 +97,8 @@ let package = Package(
     tests("RuntimeTests", ["CivilTime", "JSON", "Runtime"]),
     tests("KafkaTests", ["Kafka", "Runtime"]),
     tests("MongoTests", ["BSON", "Mongo", "Runtime"]),
-    tests("HTTPTests", ["HTTP", "Runtime"]),
+    .target(name: "WireCorpus", path: "Tests/WireCorpus", swiftSettings: strict),
+    tests("HTTPTests", ["HTTP", "Runtime", "WireCorpus"]),
     tests("CivilTimeTests", ["CivilTime"]),
     tests("CRMCoreTests", ["BSON", "CivilTime", "CRMCore", "Crypto", "JSON"]),
     tests("CRMMessagingTests", ["BSON", "CivilTime", "CRMCore", "CRMMessaging", "JSON", "Kafka", "Runtime"]),
@@ -107,7 +108,7 @@ let package = Package(
     tests("APIGatewayTests", ["APIGateway"] + service),
     tests("SendWorkerTests", ["CRMCore", "Crypto", "HTTP", "Runtime", "SendWorker"]),
     tests("DevStackTests", ["DevStack", "JSON"]),
-    tests("EndToEndTests", service),
+    tests("EndToEndTests", service + ["WireCorpus"]),
   ],
   cxxLanguageStandard: .cxx17
 )

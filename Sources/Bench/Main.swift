@@ -18,6 +18,15 @@ struct Bench {
         try await RulesBenchmark(options: options, environment: environment, console: console).run()
         exit(0)
       }
+      if arguments.first == "idle" {
+        guard let options = try IdleOptions(Array(arguments.dropFirst())) else {
+          console.line(IdleOptions.usage)
+          exit(0)
+        }
+        let stack = BenchStack(environment: environment, console: console)
+        let isRight = try await IdleBenchmark(options: options, stack: stack, console: console).run()
+        exit(isRight ? 0 : 1)
+      }
       guard let options = try Options(arguments, environment) else {
         console.line(Options.usage)
         exit(0)

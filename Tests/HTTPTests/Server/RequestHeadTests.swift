@@ -1,4 +1,5 @@
 import Testing
+import WireCorpus
 
 @testable import HTTP
 
@@ -60,7 +61,7 @@ private func parse(_ raw: String) throws(RequestProblem) -> RequestHead {
     #expect(try parse("GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(id)\r\n\r\n").requestID == nil)
   }
 
-  @Test(arguments: strictCorpus) func whatBreaksTheRulesIsRefused(sample: Sample) {
+  @Test(arguments: RefusedRequest.corpus) func whatBreaksTheRulesIsRefused(sample: RefusedRequest) {
     guard sample.isSeenInTheHead else { return }
     #expect(throws: RequestProblem.self) { try parse(sample.head) }
   }

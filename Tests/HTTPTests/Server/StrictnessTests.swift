@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import WireCorpus
 
 @testable import HTTP
 
@@ -9,7 +10,7 @@ import Testing
     try await withServer { server in
       let port = server.port
       try await withThrowingTaskGroup(of: Void.self) { group in
-        for sample in strictCorpus {
+        for sample in RefusedRequest.corpus {
           group.addTask {
             let answer = try await onThread {
               let socket = try RawSocket(port: port)
@@ -37,7 +38,7 @@ import Testing
     try await withServer { server in
       let port = server.port
       try await withThrowingTaskGroup(of: Void.self) { group in
-        for sample in strictCorpus where sample.isSeenInTheHead {
+        for sample in RefusedRequest.corpus where sample.isSeenInTheHead {
           group.addTask {
             let answer = try await onThread {
               let socket = try RawSocket(port: port)

@@ -1,0 +1,33 @@
+/// How many connections do nothing, and how many requests are measured beside them.
+struct IdleOptions: Sendable {
+  var connections = 5000
+  var requests = 4000
+
+  static let usage = """
+    usage: minicrm-bench idle [--connections N] [--requests N]
+
+      --connections N   connections that are served once and then do nothing (5000)
+      --requests N      requests of each kind that are measured, before and meanwhile (4000)
+
+    A stack of its own is started, as for the other figures. The exit code is 0 when no idle connection was closed.
+    """
+
+  /// - Returns: nil when help was asked for.
+  /// - Throws: `BenchError` naming what is wrong.
+  init?(_ arguments: [String]) throws {
+    var rest = arguments[...]
+    while let option = rest.popFirst() {
+      func value() throws -> String {
+        guard let value = rest.popFirst() else { throw BenchError("\(option) needs a value") }
+        return value
+      }
+      switch option {
+      // The gateway takes 10,000 connections.
+      case "--connections": connections = try Options.count(value(), option, 1...9000)
+      case "--requests": requests = try Options.count(value(), option, 100...1_000_000)
+      case "--help", "-h", "help": return nil
+      default: throw BenchError("unknown option \(option); see minicrm-bench idle --help")
+      }
+    }
+  }
+}
