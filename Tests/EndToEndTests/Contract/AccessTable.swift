@@ -31,7 +31,7 @@ enum AccessTable {
     "replaceLead": .scope("leads:write", marketers),
     "patchLead": .scope("leads:write", marketers),
     "deleteLead": .scope("leads:write", marketers),
-    "exportLeads": .scope("leads:export", admins),
+    "exportLeads": .scope("leads:export", analysts),
     "getJob": .scope("leads:read", everybody),
     "getJobErrors": .scope("leads:read", everybody),
 
@@ -57,7 +57,7 @@ enum AccessTable {
     "listCampaignLogs": .scope("campaigns:read", everybody),
     "previewCampaign": .scope("campaigns:read", everybody),
     "listTestSends": .scope("campaigns:read", everybody),
-    "exportCampaign": .scope("leads:export", admins),
+    "exportCampaign": .scope("leads:export", analysts),
     "followCampaign": .scope("campaigns:read", everybody),
     "listAudience": .scope("campaigns:read", everybody),
     "explainAudienceMember": .scope("campaigns:read", everybody),
