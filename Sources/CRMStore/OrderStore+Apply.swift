@@ -58,17 +58,32 @@ private struct OrderBatch {
   private struct LeadState {
     var spend = 0.0
     var orders: Int64 = 0
-    var earliest: Timestamp?
     var latest: Timestamp?
     /// Of the new orders.
     var dates: [Timestamp] = []
     /// The latest order moved to an earlier date: which one is the latest now must be looked up.
     var latestIsUnknown = false
-    /// The totals over the lead's orders cannot be moved by a difference: they are missing, or an order changed its date.
-    var mustRecount: Bool
     /// An order of this lead changed its date.
     var hasNewDates = false
-    let storedLatest: Timestamp?
+    /// As the lead was read in this transaction; whoever changes it meanwhile makes the transaction run again.
+    let stored: Stored
+
+    /// The totals over the lead's orders cannot be moved by a difference.
+    var mustRecount: Bool { stored.totals == nil || hasNewDates }
+  }
+
+  private struct Stored {
+    let spend: Double
+    let visits: Int64
+    let latest: Timestamp?
+    let totals: OrderTotals?
+
+    init(_ lead: BSONDocument) {
+      spend = lead["total_spend"]?.doubleValue ?? 0
+      visits = lead["visits"]?.int64Value ?? 0
+      latest = lead["last_order_at"]?.dateMilliseconds.map { Timestamp(milliseconds: $0) }
+      totals = OrderTotals(lead["order_totals"]?.documentValue)
+    }
   }
 
   private struct Draft {
@@ -108,13 +123,13 @@ private struct OrderBatch {
       }
     }
     var options = FindOptions()
-    options.projection = ["_id": 1, "emails": 1, "last_order_at": 1, "order_totals.version": 1]
+    options.projection = [
+      "_id": 1, "emails": 1, "last_order_at": 1, "total_spend": 1, "visits": 1, "order_totals": 1,
+    ]
     for (field, values) in [("_id", ids), ("emails", emails)] where !values.isEmpty {
       try connection.find(Collections.leads, [field: ["$in": .array(values)]], options) { document in
         guard let id = document["_id"]?.objectIDValue else { return .more }
-        let latest = document["last_order_at"]?.dateMilliseconds.map { Timestamp(milliseconds: $0) }
-        leads[id] = LeadState(
-          mustRecount: document[path: "order_totals.version"] != OrderTotals.version, storedLatest: latest)
+        leads[id] = LeadState(stored: Stored(document))
         for email in document["emails"]?.arrayValue ?? [] {
           if let email = email.stringValue { leadByEmail[email] = id }
         }
@@ -168,7 +183,6 @@ private struct OrderBatch {
     guard var state = leads[lead] else { return }
     state.spend += order.amount
     state.orders += 1
-    state.earliest = min(state.earliest ?? order.orderedAt, order.orderedAt)
     state.latest = max(state.latest ?? order.orderedAt, order.orderedAt)
     state.dates.append(order.orderedAt)
     leads[lead] = state
@@ -177,10 +191,9 @@ private struct OrderBatch {
   private mutating func correct(_ old: Order, to new: Order, for lead: ObjectID) {
     leads[lead]?.spend += new.amount - old.amount
     guard new.orderedAt != old.orderedAt, let state = leads[lead] else { return }
-    leads[lead]?.mustRecount = true
     leads[lead]?.hasNewDates = true
     // An opening balance may be later than any order; only the date that this order gave is taken back.
-    let latest = max(state.storedLatest ?? old.orderedAt, state.latest ?? old.orderedAt)
+    let latest = max(state.stored.latest ?? old.orderedAt, state.latest ?? old.orderedAt)
     if old.orderedAt == latest, new.orderedAt < old.orderedAt {
       leads[lead]?.latestIsUnknown = true
     } else {
@@ -205,24 +218,18 @@ private struct OrderBatch {
     }
     let recounted = try OrderTotals.count(of: moved.filter(\.value.mustRecount).map(\.key), connection)
     let updates = moved.map { id, state in
-      var set: BSONDocument = [
-        "total_spend": ["$round": [["$add": ["$total_spend", .double(state.spend)]], 6]],
-        "visits": ["$add": ["$visits", .int64(state.orders)]],
-        "updated_at": .date(milliseconds: now.milliseconds),
-      ]
+      var set = BSONDocument()
+      set.append("total_spend", roundedMoney(state.stored.spend + state.spend))
+      set.append("visits", state.stored.visits + state.orders)
+      set.appendDate("updated_at", milliseconds: now.milliseconds)
       if state.latestIsUnknown, let latest = recounted[id]?.newest.first {
         set.appendDate("last_order_at", milliseconds: latest)
-      } else if let latest = state.latest {
-        set.append("last_order_at", ["$max": ["$last_order_at", .date(milliseconds: latest.milliseconds)]])
+      } else if let latest = state.latest, state.stored.latest.map({ latest > $0 }) ?? true {
+        set.appendDate("last_order_at", milliseconds: latest.milliseconds)
       }
-      if let totals = recounted[id] {
-        totals.append(to: &set)
-      } else {
-        OrderTotals.append(
-          orders: state.orders, sum: state.spend, first: state.earliest, dates: state.dates, to: &set)
-      }
-      return WriteModel.updateOnePipeline(
-        filter: ["_id": .objectID(id)], pipeline: [["$set": .document(set)]] + OrderTotals.completion)
+      let totals = recounted[id] ?? state.stored.totals?.moved(by: state.spend, dates: state.dates)
+      if let totals { set.append("order_totals", document: totals.document) }
+      return WriteModel.updateOne(filter: ["_id": .objectID(id)], update: ["$set": .document(set)])
     }
     guard !updates.isEmpty else { return }
     try connection.bulkWrite(Collections.leads, updates, ordered: false).throwIfFailed()

@@ -19,7 +19,7 @@ struct OrderTotals {
   let newest: [Int64]
 
   /// Of totals with all that is told above. Earlier ones have less, and are counted anew.
-  static let version: BSONValue = 2
+  static let version: Int64 = 2
 
   /// Counts the orders of some leads; those without any are missing. Within a transaction, its own orders count.
   static func count(
@@ -48,48 +48,47 @@ struct OrderTotals {
     return totals
   }
 
-  /// Adds the totals to what an update pipeline sets; `completion` has to follow.
-  func append(to set: inout BSONDocument) {
-    set.append("order_totals.version", Self.version)
-    set.append("order_totals.count", count)
-    set.append("order_totals.sum", ["$round": [.double(sum), 6]])
-    set.appendDate("order_totals.first", milliseconds: first)
-    set.append(Self.newestField, .array(newest.map { .date(milliseconds: $0) }))
-  }
-
-  /// Adds to what an update pipeline sets that totals which are there move by some orders; `completion` has to follow.
+  /// The totals after some more orders.
   ///
   /// - Parameters:
-  ///   - sum: of the new orders' amounts and of the differences that corrections make.
+  ///   - amount: of the new orders, and the differences that corrections make.
   ///   - dates: of the new orders.
-  static func append(
-    orders: Int64, sum: Double, first: Timestamp?, dates: [Timestamp], to set: inout BSONDocument
-  ) {
-    set.append("order_totals.count", ["$add": ["$order_totals.count", .int64(orders)]])
-    // As total_spend is rounded: the errors of binary addition must not pile up.
-    set.append("order_totals.sum", ["$round": [["$add": ["$order_totals.sum", .double(sum)]], 6]])
-    if let first {
-      set.append("order_totals.first", ["$min": ["$order_totals.first", .date(milliseconds: first.milliseconds)]])
-    }
-    let known: BSONValue = .array(Order.dateKeys.map { .string("$order_totals.\($0)") })
-    let new = dates.sorted(by: >).prefix(Order.datesOnLead).map { BSONValue.date(milliseconds: $0.milliseconds) }
-    // Of a place that no order has yet, null comes, which is less than any date.
-    set.append(newestField, ["$sortArray": ["input": ["$concatArrays": [known, .array(new)]], "sortBy": -1]])
+  func moved(by amount: Double, dates: [Timestamp]) -> OrderTotals {
+    let dates = dates.map(\.milliseconds)
+    return OrderTotals(
+      count: count + Int64(dates.count), sum: roundedMoney(sum + amount), first: min(first, dates.min() ?? first),
+      newest: Array((newest + dates).sorted(by: >).prefix(Order.datesOnLead)))
+  }
+}
+
+extension OrderTotals {
+  /// Nil: there are none, or they are of an earlier version.
+  init?(_ document: BSONDocument?) {
+    guard let document, document["version"]?.int64Value == OrderTotals.version,
+      let count = document["count"]?.int64Value, let sum = document["sum"]?.doubleValue,
+      let first = document["first"]?.dateMilliseconds
+    else { return nil }
+    self.init(
+      count: count, sum: sum, first: first,
+      newest: Order.dateKeys.compactMap { document[$0]?.dateMilliseconds })
   }
 
-  /// Where the dates of the newest orders are while an update is under way.
-  private static let newestField = "order_totals.newest"
+  var document: BSONDocument {
+    var document = BSONDocument()
+    document.append("version", OrderTotals.version)
+    document.append("count", count)
+    document.append("sum", roundedMoney(sum))
+    document.append("average", roundedMoney(sum) / Double(count))
+    document.appendDate("first", milliseconds: first)
+    for (key, date) in zip(Order.dateKeys, newest) { document.appendDate(key, milliseconds: date) }
+    return document
+  }
+}
 
-  /// The stages after the one that sets the others.
-  static let completion: [BSONDocument] = {
-    var set: BSONDocument = ["order_totals.average": ["$divide": ["$order_totals.sum", "$order_totals.count"]]]
-    for (place, key) in Order.dateKeys.enumerated() {
-      set.append(
-        "order_totals.\(key)",
-        ["$ifNull": [["$arrayElemAt": ["$\(newestField)", .int64(Int64(place))]], "$$REMOVE"]])
-    }
-    return [["$set": .document(set)], ["$unset": .string(newestField)]]
-  }()
+/// Six digits after the point: the errors of binary addition must not pile up. Where a double has fewer, it stays as it is.
+func roundedMoney(_ amount: Double) -> Double {
+  let scaled = amount * 1e6
+  return abs(scaled) < 9e15 ? scaled.rounded(.toNearestOrEven) / 1e6 : amount
 }
 
 /// Remembers that the totals are complete, which they stay for ever.
@@ -103,7 +102,7 @@ final class OrderTotalsState: Sendable {
 extension Store {
   static let orderTotalsMigration: BSONDocument = ["_id": .string("order_totals/\(OrderTotals.version)")]
   /// Leads whose orders have still to be counted, or who have none.
-  private static let withoutOrderTotals: BSONDocument = ["order_totals.version": ["$ne": OrderTotals.version]]
+  private static let withoutOrderTotals: BSONDocument = ["order_totals.version": ["$ne": .int64(OrderTotals.version)]]
   /// Leads counted in one transaction.
   private static let orderTotalsPage = 500
 
@@ -162,11 +161,9 @@ extension Store {
         return true
       }
       let updates = try OrderTotals.count(of: page, connection).map { id, totals in
-        var set = BSONDocument()
-        totals.append(to: &set)
-        return WriteModel.updateOnePipeline(
-          filter: ["_id": .objectID(id), "order_totals.version": ["$ne": OrderTotals.version]],
-          pipeline: [["$set": .document(set)]] + OrderTotals.completion)
+        var filter = Self.withoutOrderTotals
+        filter.append("_id", id)
+        return WriteModel.updateOne(filter: filter, update: ["$set": ["order_totals": .document(totals.document)]])
       }
       if !updates.isEmpty { try connection.bulkWrite(Collections.leads, updates, ordered: false).throwIfFailed() }
       try connection.updateOne(
