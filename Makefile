@@ -1,7 +1,7 @@
 # MiniCRM: everything a developer types. `make` alone lists it.
 .DEFAULT_GOAL := help
 .PHONY: help doctor build test lint format demo up down status bench bench-rules bench-idle fuzz-rules \
-	fuzz-rules-json chaos chaos-selftest docs examples clean
+	fuzz-rules-json fuzz-api check-client chaos chaos-selftest docs examples clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ fuzz-rules: ## random rules over random leads, evaluator against MongoDB: N case
 
 fuzz-rules-json: ## anything as rule, query and lead: SECONDS of it (600)
 	@scripts/fuzz-rules.sh json $(or $(SECONDS),600)
+
+fuzz-api: ## requests made up from the API's description, every answer checked: N requests (20000); SEED=…
+	@scripts/fuzz-api.sh $(or $(N),20000)
+
+check-client: ## the main job with a client that is generated from the API's description
+	@scripts/check-client.sh
 
 chaos: ## kill everything, lose nobody; SEED=… ROUNDS=… SCENARIO=… (docs/chaos.md); ARGS='...' for the harness
 	@scripts/chaos.sh --results chaos/results $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

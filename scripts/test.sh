@@ -34,6 +34,16 @@ for wrapper in Kafka Mongo HTTP; do run "$wrapper" --filter "^${wrapper}Tests\\.
 run "integration" --filter '^IntegrationTests\.'
 run "end to end" --no-parallel --filter '^EndToEndTests\.'
 
+script() { # NAME COMMAND…
+  local name=$1
+  shift
+  echo "== $name"
+  "$@" || failed+=("$name")
+}
+# A run whose seed is its own each time, and is printed.
+script "made-up requests" scripts/fuzz-api.sh 1200
+script "generated client" scripts/check-client.sh
+
 chaos() { # NAME ARGUMENTS…
   local name=$1
   shift

@@ -114,8 +114,10 @@ extension Operation {
       "Deleted")
 
     /// A file or a stream that has no end known beforehand.
-    static func stream(_ mediaType: String, _ description: String) -> Answer {
-      Answer(200, description, mediaType: mediaType)
+    ///
+    /// - Parameter schema: of the text, or of each event, as OpenAPI 3.1 has it for server-sent events.
+    static func stream(_ mediaType: String, _ description: String, of schema: Schema = .string) -> Answer {
+      Answer(200, description, mediaType: mediaType, schema)
     }
 
     static let success = Schema(["type": "boolean", "const": true])

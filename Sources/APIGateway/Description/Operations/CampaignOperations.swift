@@ -36,7 +36,7 @@ extension Operation {
     """,
     headers: [.init(CampaignEventHandlers.lastEventID, .string, "The id of the last event that was read")],
     answers: [
-      .stream(CampaignEventHandlers.mediaType, "Events until the campaign has ended"),
+      .stream(CampaignEventHandlers.mediaType, "Events until the campaign has ended", of: .campaignEvent),
       .init(204, "The campaign has ended, in the state that `Last-Event-ID` names", mediaType: nil),
     ], problems: [.overloaded])
 

@@ -29,6 +29,18 @@ extension Schema {
         .required("run_state", nullable(choice(of: RunState.self))),
       ] + statsMembers))
 
+  /// A server-sent event; its `data` is JSON in text.
+  static let campaignEvent = named(
+    "CampaignEvent",
+    object([
+      .required("event", constant(CampaignMoment.eventName)),
+      .required("id", string.described("Names the state, for `Last-Event-ID`")),
+      .required(
+        "data",
+        Schema(
+          ["type": "string", "contentMediaType": "application/json", "contentSchema": runStats.json], of: [runStats])),
+    ]))
+
   private static let failure = object([
     .required("class", string), .required("message", string), .required("at", timestamp),
   ])
