@@ -3,7 +3,7 @@ import CRMStore
 import CSV
 import JSON
 
-/// A file of leads that an import takes again. The leads are read twice: for the columns of their metadata, and for the rows.
+/// A file of leads that says all there is of them. They are read twice: for the columns of their metadata, and for the rows.
 struct LeadExport: CSVSource {
   private enum Step {
     case learn, header, rows

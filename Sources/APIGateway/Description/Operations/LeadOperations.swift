@@ -10,10 +10,9 @@ extension Operation {
   static let exportLeads = Operation(
     "Export leads as CSV",
     """
-    UTF-8, in the order of the ids; `POST /api/v1/leads/import` takes the file as it is. Texts, numbers and booleans of \
-    `metadata` have columns of their own, `metadata:json` has the rest. Lists stand between semicolons. A cell that a \
-    spreadsheet would take for a formula has an apostrophe in front. A connection that ends without the last chunk was \
-    broken off. Each export is entered in the audit log.
+    UTF-8, in the order of the ids. Texts, numbers and booleans of `metadata` have columns of their own, `metadata:json` \
+    has the rest. Lists stand between semicolons. A cell that a spreadsheet would take for a formula has an apostrophe in \
+    front. A connection that ends without the last chunk was broken off. Each export is entered in the audit log.
     """,
     query: .leadFilter, answers: [.stream("text/csv", "A line of column names, then a line for each lead")],
     problems: [.ruleTooSlow, .unknownReference])
