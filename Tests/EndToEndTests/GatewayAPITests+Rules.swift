@@ -74,7 +74,7 @@ extension GatewayAPITests {
   @Test func anExplanationTellsWhatEachRuleContributesAndWhatItTakes() async throws {
     let tag = Self.unique("tag")
     try await makeLeads(tag)
-    let rule = Self.group("AND", Self.hasTag(tag), Self.spent(">", 100), Self.ordered(">=", 2))
+    let rule = Self.group("AND", Self.hasTag(tag), Self.spent(">", 100), Self.ordered("=", 2))
     let data = try await stack.succeed(
       .post, "/api/v1/segments/explain", ["rule_ast": rule, "now": Self.now]
     ).data
