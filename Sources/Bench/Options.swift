@@ -31,22 +31,38 @@ struct Options: Sendable {
   init?(_ arguments: [String], _ environment: [String: String]) throws {
     if let text = environment["N"], !text.isEmpty { leads = try Self.count(text, "N", 1000...10_000_000) }
     profiles = !["", "0"].contains(environment["PROFILE"] ?? "")
-    var rest = arguments[...]
-    while let option = rest.popFirst() {
-      func value() throws -> String {
-        guard let value = rest.popFirst() else { throw BenchError("\(option) needs a value") }
-        return value
-      }
+    let isComplete = try Self.read(arguments, of: "minicrm-bench") { option, value throws in
       switch option {
       case "--leads": leads = try Self.count(value(), option, 1000...10_000_000)
       case "--receipts": receipts = try Self.count(value(), option, 100...10_000_000)
       case "--connections": receiptConnections = try Self.count(value(), option, 1...1000)
       case "--results": results = try value()
       case "--profile": profiles = true
-      case "--help", "-h", "help": return nil
-      default: throw BenchError("unknown option \(option); see minicrm-bench --help")
+      default: return false
       }
+      return true
     }
+    if !isComplete { return nil }
+  }
+
+  /// Reads a command's options in their order.
+  ///
+  /// - Parameter set: takes an option, and its value if it has one; false when there is no such option.
+  /// - Returns: false when help was asked for.
+  /// - Throws: `BenchError` naming what is wrong.
+  static func read(
+    _ arguments: [String], of command: String, _ set: (_ option: String, _ value: () throws -> String) throws -> Bool
+  ) throws -> Bool {
+    var rest = arguments[...]
+    while let option = rest.popFirst() {
+      if ["--help", "-h", "help"].contains(option) { return false }
+      let isKnown = try set(option) {
+        guard let value = rest.popFirst() else { throw BenchError("\(option) needs a value") }
+        return value
+      }
+      guard isKnown else { throw BenchError("unknown option \(option); see \(command) --help") }
+    }
+    return true
   }
 
   /// A number of a range.

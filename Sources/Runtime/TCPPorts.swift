@@ -10,15 +10,7 @@ public enum TCPPorts {
     // Looks past connections that linger, not past listeners.
     var yes: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = in_port_t(port).bigEndian
-    address.sin_addr.s_addr = INADDR_ANY
-    return withUnsafePointer(to: &address) { address in
-      address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-      }
-    }
+    return withIPv4Address("0.0.0.0", port: port) { bind(descriptor, $0, $1) } == 0
   }
 
   /// A port that nobody listens on, chosen at random below those that the system gives to outgoing connections: of
@@ -33,7 +25,8 @@ public enum TCPPorts {
     return nil
   }
 
-  /// 10,000 to the first ephemeral port, as `/proc/sys/net/ipv4/ip_local_port_range` tells it.
+  /// 10,000 to the first ephemeral port, as `/proc/sys/net/ipv4/ip_local_port_range` tells it; where it cannot be read, as
+  /// Linux has it by default.
   private static let choice: Range<Int> = {
     let range = try? String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)
     let first = range?.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) } ?? 32_768

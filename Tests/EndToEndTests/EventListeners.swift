@@ -1,4 +1,5 @@
 import Foundation
+import Runtime
 
 /// Many clients of server-sent events on plain sockets, without a buffer that grows.
 final class EventListeners {
@@ -12,26 +13,12 @@ final class EventListeners {
   private var clients: [Client] = []
 
   /// Connects `count` clients to a stream on 127.0.0.1.
-  convenience init(_ count: Int, port: Int, path: String) throws {
-    try self.init(
-      count, port: port, sending: "GET \(path) HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
-  }
-
-  /// Connects `count` clients that send a text, of a request or a part of one.
-  init(_ count: Int, port: Int, sending request: String) throws {
+  init(_ count: Int, port: Int, path: String) throws {
     for _ in 0..<count {
       let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_port = UInt16(port).bigEndian
-      address.sin_addr.s_addr = inet_addr("127.0.0.1")
-      let isConnected = withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-      }
+      let isConnected = withIPv4Address("127.0.0.1", port: port) { connect(descriptor, $0, $1) } == 0
       guard isConnected else { throw TestStack.Failure(description: "connect: \(errno)") }
-      let request = Array(request.utf8)
+      let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".utf8)
       guard write(descriptor, request, request.count) == request.count else {
         throw TestStack.Failure(description: "write: \(errno)")
       }

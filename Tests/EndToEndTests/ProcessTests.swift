@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import JSON
+import Runtime
 import Testing
 
 /// How every process begins, waits and ends.
@@ -61,14 +62,7 @@ import Testing
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(listener) }
     let port = try TestStack.freePorts(1)[0]
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = in_port_t(port).bigEndian
-    let bound = withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
+    let bound = withIPv4Address("0.0.0.0", port: port) { bind(listener, $0, $1) }
     try #require(bound == 0 && listen(listener, 1) == 0)
     let taken = try run("job-expander", [], ["PORT": String(port)])
     #expect(taken.code == 1)

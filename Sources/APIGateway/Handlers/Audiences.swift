@@ -66,6 +66,25 @@ struct Audiences: Sendable {
     }
   }
 
+  /// The first leads of a stored segment, at most so many.
+  ///
+  /// - Throws: as `meaning(ofSegment:)` and `inTime`.
+  func firstLeads(_ limit: Int, ofSegment id: ObjectID) async throws -> [Lead] {
+    let rule = try await meaning(ofSegment: id)
+    return try await inTime { try await store.sample(rule, limit: limit, timeoutMS: timeoutMS) }
+  }
+
+  /// Narrows a query of leads to a stored segment; nil leaves it as it is.
+  ///
+  /// - Throws: as `meaning(ofSegment:)`.
+  func narrowed(_ query: LeadQuery, toSegment id: ObjectID?) async throws -> LeadQuery {
+    guard let id else { return query }
+    var query = query
+    query.timeoutMS = timeoutMS
+    query.segment = try await meaning(ofSegment: id)
+    return query
+  }
+
   /// What a question about a rule's leads finds.
   ///
   /// - Throws: `Problem` with advice when the database needs longer than a rule may take; `ValidationError` for a rule

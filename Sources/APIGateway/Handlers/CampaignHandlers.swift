@@ -139,10 +139,7 @@ struct CampaignHandlers: Sendable {
     let leads: [Lead]
     switch choice {
     case .first(let count):
-      let rule = try await gateway.audiences.meaning(ofSegment: campaign.segmentID)
-      leads = try await gateway.audiences.inTime {
-        try await gateway.store.sample(rule, limit: count, timeoutMS: gateway.previewTimeoutMS)
-      }
+      leads = try await gateway.audiences.firstLeads(count, ofSegment: campaign.segmentID)
     case .leads(let ids):
       leads = try await gateway.store.leads(ids)
     }

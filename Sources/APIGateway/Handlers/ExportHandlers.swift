@@ -21,11 +21,7 @@ struct ExportHandlers: Sendable {
     var query = LeadQuery(order: ListOrder(field: "_id", ascending: true), start: .page(1), limit: 1)
     let segmentID = reader.leadFilter(into: &query)
     try reader.finish()
-    if let segmentID {
-      query.timeoutMS = gateway.previewTimeoutMS
-      query.segment = try await gateway.audiences.meaning(ofSegment: segmentID)
-    }
-    let wanted = query
+    let wanted = try await gateway.audiences.narrowed(query, toSegment: segmentID)
     let export = try await gateway.audiences.inTime { try await LeadExport(wanted, store: gateway.store) }
     return .csv(export, as: "leads", for: request)
   }

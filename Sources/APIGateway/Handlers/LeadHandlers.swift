@@ -59,11 +59,7 @@ struct LeadHandlers: Sendable {
     var query = LeadQuery(order: page.order, start: page.start, limit: page.limit)
     let segmentID = reader.leadFilter(into: &query)
     try reader.finish()
-    if let segmentID {
-      query.timeoutMS = gateway.previewTimeoutMS
-      query.segment = try await gateway.audiences.meaning(ofSegment: segmentID)
-    }
-    let wanted = query
+    let wanted = try await gateway.audiences.narrowed(query, toSegment: segmentID)
     let found = try await gateway.audiences.inTime { try await gateway.store.leads(wanted) }
     return .page(found, page) { lead, writer in lead.write(to: &writer) }
   }

@@ -53,11 +53,7 @@ struct TestSendHandlers: Sendable {
         .unknownReference, "There is no such lead.",
         errors: [FieldError(field: "lead_id", code: "unknown_lead", message: "there is no lead \(id.hex)")])
     }
-    let rule = try await gateway.audiences.meaning(ofSegment: campaign.segmentID)
-    let first = try await gateway.audiences.inTime {
-      try await gateway.store.sample(rule, limit: 1, timeoutMS: gateway.previewTimeoutMS)
-    }.first
-    guard let first else {
+    guard let first = try await gateway.audiences.firstLeads(1, ofSegment: campaign.segmentID).first else {
       throw Problem(
         .impossibleMessage, "The segment has no lead whose values the message could have; name one by lead_id.")
     }

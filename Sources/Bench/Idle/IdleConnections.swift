@@ -1,4 +1,5 @@
 import Foundation
+import Runtime
 
 /// Connections to a server of this machine that have been served once and now do nothing.
 final class IdleConnections {
@@ -42,25 +43,11 @@ final class IdleConnections {
     descriptors.append(descriptor)
     var timeout = timeval(tv_sec: 10, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-    guard Self.address(source, 0, { bind(descriptor, $0, $1) }) == 0,
-      Self.address("127.0.0.1", UInt16(port), { connect(descriptor, $0, $1) }) == 0,
+    guard withIPv4Address(source, port: 0, { bind(descriptor, $0, $1) }) == 0,
+      withIPv4Address("127.0.0.1", port: port, { connect(descriptor, $0, $1) }) == 0,
       send(descriptor, Self.request, Self.request.count, Int32(MSG_NOSIGNAL)) == Self.request.count
     else {
       throw BenchError("connection \(descriptors.count): \(String(cString: strerror(errno)))")
-    }
-  }
-
-  private static func address(
-    _ host: String, _ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-  ) -> Int32 {
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = inet_addr(host)
-    return withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        call($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
     }
   }
 }

@@ -15,19 +15,15 @@ struct IdleOptions: Sendable {
   /// - Returns: nil when help was asked for.
   /// - Throws: `BenchError` naming what is wrong.
   init?(_ arguments: [String]) throws {
-    var rest = arguments[...]
-    while let option = rest.popFirst() {
-      func value() throws -> String {
-        guard let value = rest.popFirst() else { throw BenchError("\(option) needs a value") }
-        return value
-      }
+    let isComplete = try Options.read(arguments, of: "minicrm-bench idle") { option, value throws in
       switch option {
       // The gateway takes 10,000 connections.
       case "--connections": connections = try Options.count(value(), option, 1...9000)
       case "--requests": requests = try Options.count(value(), option, 100...1_000_000)
-      case "--help", "-h", "help": return nil
-      default: throw BenchError("unknown option \(option); see minicrm-bench idle --help")
+      default: return false
       }
+      return true
     }
+    if !isComplete { return nil }
   }
 }

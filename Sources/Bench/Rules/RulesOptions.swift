@@ -28,21 +28,17 @@ struct RulesOptions: Sendable {
   /// - Throws: `BenchError` naming what is wrong.
   init?(_ arguments: [String], _ environment: [String: String]) throws {
     if let text = environment["N"], !text.isEmpty { leads = try Options.count(text, "N", 0...20_000_000) }
-    var rest = arguments[...]
-    while let option = rest.popFirst() {
-      func value() throws -> String {
-        guard let value = rest.popFirst() else { throw BenchError("\(option) needs a value") }
-        return value
-      }
+    let isComplete = try Options.read(arguments, of: "minicrm-bench rules") { option, value throws in
       switch option {
       case "--leads": leads = try Options.count(value(), option, 0...20_000_000)
       case "--orders": orders = try Options.count(value(), option, 0...50_000_000)
       case "--index-rows": indexRows = try Options.count(value(), option, 0...5_000_000)
       case "--rounds": rounds = try Options.count(value(), option, 10...1_000)
       case "--results": results = try value()
-      case "--help", "-h", "help": return nil
-      default: throw BenchError("unknown option \(option); see minicrm-bench rules --help")
+      default: return false
       }
+      return true
     }
+    if !isComplete { return nil }
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import Runtime
 
 /// A TCP connection that sends exactly the bytes it is given, and waits for nothing longer than it is told.
 ///
@@ -12,6 +13,7 @@ final class RawConnection: Sendable {
   private static let pause = Duration.milliseconds(5)
 
   private let descriptor: Int32
+
   /// Connects to a server on 127.0.0.1.
   ///
   /// - Parameters:
@@ -20,8 +22,8 @@ final class RawConnection: Sendable {
   init(to url: String, from source: String = "127.0.0.1") throws {
     guard let port = URL(string: url)?.port else { throw Failure(description: "no port in \(url)") }
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard Self.address(source, 0, { bind(descriptor, $0, $1) }) == 0,
-      Self.address("127.0.0.1", UInt16(port), { connect(descriptor, $0, $1) }) == 0
+    guard withIPv4Address(source, port: 0, { bind(descriptor, $0, $1) }) == 0,
+      withIPv4Address("127.0.0.1", port: port, { connect(descriptor, $0, $1) }) == 0
     else {
       let code = errno
       close(descriptor)
@@ -34,20 +36,6 @@ final class RawConnection: Sendable {
   }
 
   deinit { close(descriptor) }
-
-  private static func address(
-    _ host: String, _ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-  ) -> Int32 {
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = inet_addr(host)
-    return withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        call($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-  }
 
   func send(_ text: String, within limit: Duration = .seconds(10)) async throws {
     try await send(Array(text.utf8), within: limit)

@@ -22,12 +22,7 @@ final class RawSocket: Sendable {
   /// Connects to 127.0.0.1.
   init(port: Int, readTimeout: Double = 5) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var address = loopback(port: port)
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
+    let result = withIPv4Address("127.0.0.1", port: port) { connect(descriptor, $0, $1) }
     guard result == 0 else { throw SocketError(call: "connect", code: errno) }
     setReadTimeout(readTimeout)
   }
@@ -36,12 +31,7 @@ final class RawSocket: Sendable {
   static func connecting(port: Int) throws -> RawSocket {
     let socket = RawSocket(descriptor: Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
     _ = fcntl(socket.descriptor, F_SETFL, O_NONBLOCK)
-    var address = loopback(port: port)
-    _ = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(socket.descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
+    _ = withIPv4Address("127.0.0.1", port: port) { connect(socket.descriptor, $0, $1) }
     return socket
   }
 
@@ -116,7 +106,9 @@ final class RawListener: Sendable {
   init() throws {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     descriptor = listener
-    var address = loopback(port: 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let result = withUnsafeMutablePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
@@ -137,12 +129,4 @@ final class RawListener: Sendable {
     socket.setReadTimeout(5)
     return socket
   }
-}
-
-private func loopback(port: Int) -> sockaddr_in {
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_port = UInt16(port).bigEndian
-  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-  return address
 }

@@ -1,6 +1,7 @@
 import BSON
 import Foundation
 import Mongo
+import Runtime
 import Synchronization
 
 /// A mongod of our own: a one-member replica set on a free port with a temporary directory.
@@ -162,19 +163,8 @@ final class MongodProcess: Sendable {
 enum FreePort {
   /// A port that nothing listens on at this moment.
   static func find() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0
-      }
-    }
-    guard descriptor >= 0, bound else { throw MongodProcess.StartError(description: "no free port") }
-    return Int(UInt16(bigEndian: address.sin_port))
+    guard let port = TCPPorts.anyFree() else { throw MongodProcess.StartError(description: "no free port") }
+    return port
   }
 }
 

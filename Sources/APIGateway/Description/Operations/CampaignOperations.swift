@@ -1,4 +1,5 @@
 import CRMCore
+import HTTP
 
 extension Operation {
   static let listCampaigns = Operation(
@@ -54,7 +55,7 @@ extension Operation {
     message, and when each state was reached. A cell that a spreadsheet would take for a formula has an apostrophe in \
     front. Each export is entered in the audit log.
     """,
-    query: [.run], answers: [.stream("text/csv", "A line of column names, then a line for each send")])
+    query: [.run], answers: [.stream(HTTPResponse.csvType, "A line of column names, then a line for each send")])
 
   static let previewCampaign = Operation(
     "Render messages without sending any",

@@ -1,4 +1,5 @@
 import CRMCore
+import HTTP
 import JSON
 
 extension Operation {
@@ -14,7 +15,7 @@ extension Operation {
     has the rest. Lists stand between semicolons. A cell that a spreadsheet would take for a formula has an apostrophe in \
     front. A connection that ends without the last chunk was broken off. Each export is entered in the audit log.
     """,
-    query: .leadFilter, answers: [.stream("text/csv", "A line of column names, then a line for each lead")],
+    query: .leadFilter, answers: [.stream(HTTPResponse.csvType, "A line of column names, then a line for each lead")],
     problems: [.ruleTooSlow, .unknownReference])
 
   static let createLead = Operation(

@@ -1,10 +1,12 @@
+import HTTP
+
 extension Operation {
   static let getJob = Operation("Show how far an import is", answers: [.data(.job)])
 
   static let getJobErrors = Operation(
     "List what is wrong with the rows of an import, as CSV",
     "Rows count from 1: the element of a bulk request, the line below a CSV's header. A row may have several lines.",
-    answers: [.stream("text/csv", "`row,field,code,message`, in the order of the rows")])
+    answers: [.stream(HTTPResponse.csvType, "`row,field,code,message`, in the order of the rows")])
 
   static let getStatus = Operation("Show version, dependencies and consumer lag", answers: [.data(.status)])
 

@@ -107,6 +107,11 @@ extension Schema {
         "lead_id", objectID.described("Whose values the message has; if not given, the segment's first lead's")),
     ]))
 
+  /// When a send reached each of its states.
+  private static let reachedTimes: [Member] = SendStatus.allCases.filter { $0 != .pending }.map { status in
+    .optional("\(status.rawValue.lowercased())_at", timestamp)
+  }
+
   static let testSend = named(
     "TestSend",
     object(
@@ -116,10 +121,7 @@ extension Schema {
         .required("message", string), .required("status", sendStatus), .required("attempt", count),
         .optional("vendor", string), .optional("vendor_message_id", string), .optional("error", sendError),
         .optional("created_by", string), .required("created_at", timestamp), .required("updated_at", timestamp),
-      ]
-        + SendStatus.allCases.filter { $0 != .pending }.map { status in
-          .optional("\(status.rawValue.lowercased())_at", timestamp)
-        }))
+      ] + reachedTimes))
 
   static let runRequest = named(
     "RunRequest",
@@ -145,8 +147,5 @@ extension Schema {
         .optional("to", string), .optional("message", string), .required("status", sendStatus),
         .required("attempt", count), .optional("vendor", string), .optional("vendor_message_id", string),
         .optional("error", sendError), .required("updated_at", timestamp),
-      ]
-        + SendStatus.allCases.filter { $0 != .pending }.map { status in
-          .optional("\(status.rawValue.lowercased())_at", timestamp)
-        }))
+      ] + reachedTimes))
 }
