@@ -104,8 +104,9 @@ let package = Package(
     tests("CRMMessagingTests", ["BSON", "CivilTime", "CRMCore", "CRMMessaging", "JSON", "Kafka", "Runtime"]),
     tests(
       "IntegrationTests",
-      ["APIGateway"] + service),
+      ["APIGateway", "IngestWorker"] + service),
     tests("APIGatewayTests", ["APIGateway"] + service),
+    tests("IngestWorkerTests", ["BSON", "CRMCore", "CRMStore", "IngestWorker"]),
     tests("SendWorkerTests", ["CRMCore", "Crypto", "HTTP", "Runtime", "SendWorker"]),
     tests("DevStackTests", ["DevStack", "JSON"]),
     tests("EndToEndTests", service + ["WireCorpus"]),

@@ -49,7 +49,8 @@ struct Gateway: Sendable {
   }
 
   private var operations: [Route] {
-    LeadHandlers(gateway: self).routes + ExportHandlers(gateway: self).routes + OrderHandlers(gateway: self).routes
+    LeadHandlers(gateway: self).routes + ExportHandlers(gateway: self).routes + LeadImportHandler(gateway: self).routes
+      + OrderHandlers(gateway: self).routes
       + JobHandlers(gateway: self).routes
       + SegmentHandlers(gateway: self).routes + RuleHandlers(gateway: self).routes
       + CampaignHandlers(gateway: self).routes
@@ -66,12 +67,15 @@ struct Gateway: Sendable {
   func router() -> HTTPRouter {
     var router = HTTPRouter { problem, request in Problem(problem).response(to: request) }
     OperationsRoutes(context).register(in: &router)
-    let idempotency = IdempotencyGate(
-      store: store, timeToLive: .seconds(context.settings[CRMSettings.idempotencyTTL]),
-      lease: .seconds(2 * context.settings[CRMSettings.handlerTimeout]), log: log)
+    let idempotency = idempotencyGate(lease: .seconds(2 * context.settings[CRMSettings.handlerTimeout]))
     RouteRunner(log: log, health: context.health, access: access, idempotency: idempotency, audit: audit)
       .register(routes, in: &router)
     return router
+  }
+
+  func idempotencyGate(lease: Duration) -> IdempotencyGate {
+    IdempotencyGate(
+      store: store, timeToLive: .seconds(context.settings[CRMSettings.idempotencyTTL]), lease: lease, log: log)
   }
 
   private var audit: AuditLog {

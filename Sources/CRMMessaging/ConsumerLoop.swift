@@ -9,6 +9,12 @@ public struct Incoming<Message: Sendable>: Sendable {
   public let record: ConsumedRecord
   public let message: Message
   public let trace: TraceContext
+
+  public init(record: ConsumedRecord, message: Message, trace: TraceContext) {
+    self.record = record
+    self.message = message
+    self.trace = trace
+  }
 }
 
 /// What became of a batch: every record not named as poison is done.

@@ -1,9 +1,11 @@
 import BSON
+import Crypto
 import JSON
 
 /// A row on its way to the ingest worker: what the client sent for one lead or order, and the job it belongs to.
 ///
-/// On `ingest.leads`: `{"job_id":"<ObjectId>","row":1,"lead":{…}}`, on `ingest.orders` the same with `order`. Rows count
+/// On `ingest.leads`: `{"job_id":"<ObjectId>","row":1,"lead":{…}}`, on `ingest.orders` the same with `order`. Rows of a file
+/// also say the first row of their batch: `"batch":1`; a batch may be handed over again, its rows count once. Rows count
 /// from 1 for the first element of a bulk request and for the line below a CSV's header. The row is validated by the
 /// worker: what is wrong with it goes to the job, not to the dead letters.
 public struct IngestRecord: Sendable, Equatable {
@@ -23,13 +25,19 @@ public struct IngestRecord: Sendable, Equatable {
   public var kind: Kind
   public var jobID: ObjectID
   public var row: Int64
+  /// The first row of the batch; nil where a row is never handed over twice.
+  public var batch: Int64?
   /// The row as the client wrote it.
   public var content: JSONValue
 
-  public init(kind: Kind, jobID: ObjectID, row: Int64, content: JSONValue) {
+  /// Rows of a batch at most.
+  public static let largestBatch: Int64 = 1000
+
+  public init(kind: Kind, jobID: ObjectID, row: Int64, batch: Int64? = nil, content: JSONValue) {
     self.kind = kind
     self.jobID = jobID
     self.row = row
+    self.batch = batch
     self.content = content
   }
 
@@ -49,12 +57,22 @@ public struct IngestRecord: Sendable, Equatable {
     return kind == .lead ? trimmed[...end].lowercased() : String(trimmed[...end])
   }
 
+  /// The id of the document that this row makes, if it makes one: the same however often the row comes.
+  ///
+  /// Time of the job, 4 bytes of the digest of its id, and the row: rows of one import lie side by side in the index.
+  public var documentID: ObjectID {
+    var bytes = jobID.bytes.prefix(4) + SHA256.digest(jobID.bytes).prefix(4)
+    withUnsafeBytes(of: UInt32(truncatingIfNeeded: row).bigEndian) { bytes += $0 }
+    return ObjectID(bytes: bytes) ?? jobID
+  }
+
   /// The record's value.
   public func encoded() -> [UInt8] {
     var writer = JSONWriter(reservingCapacity: 256)
     writer.beginObject()
     writer.field("job_id", jobID.hex)
     writer.field("row", row)
+    if let batch { writer.field("batch", batch) }
     writer.field(kind.rawValue, content)
     writer.endObject()
     return writer.bytes
@@ -74,7 +92,7 @@ public struct IngestRecord: Sendable, Equatable {
     guard let object = json.objectValue else {
       throw PoisonError(errorClass, "expected an object, got \(json.typeName)")
     }
-    let known = ["job_id", "row", kind.rawValue]
+    let known = ["job_id", "row", "batch", kind.rawValue]
     let unknown = object.keys.filter { !known.contains($0) }
     guard unknown.isEmpty else {
       throw PoisonError(
@@ -86,8 +104,14 @@ public struct IngestRecord: Sendable, Equatable {
     guard let row = object["row"]?.intValue, row >= 1 else {
       throw PoisonError(errorClass, "row: expected an integer from 1")
     }
+    let batch = object["batch"]?.intValue
+    if object["batch"] != nil {
+      guard let batch, batch >= 1, batch <= row, row - batch < largestBatch else {
+        throw PoisonError(errorClass, "batch: expected the first of at most \(largestBatch) rows, of which this is one")
+      }
+    }
     guard let content = object[kind.rawValue] else { throw PoisonError(errorClass, "\(kind.rawValue): is missing") }
-    return IngestRecord(kind: kind, jobID: jobID, row: row, content: content)
+    return IngestRecord(kind: kind, jobID: jobID, row: row, batch: batch, content: content)
   }
 
   private static let errorClass = "unreadable_record"

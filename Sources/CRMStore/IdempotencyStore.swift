@@ -118,6 +118,16 @@ extension Store {
     }
   }
 
+  /// Lengthens the lease of a request that takes its time.
+  public func extend(_ reservation: IdempotencyReservation, by lease: Duration) async throws {
+    let until = clock.now().advanced(by: lease)
+    try await mongo.withConnection { connection in
+      _ = try connection.updateOne(
+        Collections.idempotencyKeys, reservation.filter,
+        ["$set": ["lease_until": .date(milliseconds: until.milliseconds)]])
+    }
+  }
+
   /// Forgets a request that had no effect: its key may be used anew.
   public func release(_ reservation: IdempotencyReservation) async throws {
     try await mongo.withConnection { connection in

@@ -78,7 +78,7 @@ extension Store {
   public func job(_ id: ObjectID) async throws -> Job {
     let document = try await mongo.withConnection { try $0.findOne(Collections.jobs, ["_id": .objectID(id)]) }
     guard let document else { throw StoreError.notFound(what: "job", id: id.hex) }
-    return try Job(bson: document)
+    return Store.noteSilence(try Job(bson: document), document, at: clock.now())
   }
 
   private func change(_ job: ObjectID, _ fields: BSONDocument) async throws -> Job {
@@ -120,7 +120,7 @@ extension Store {
     ]
   }
 
-  private static func jobDocument(
+  static func jobDocument(
     _ id: ObjectID, _ kind: JobKind, _ state: JobState, _ counts: JobCounts, open: Bool, _ now: Timestamp
   ) -> BSONDocument {
     var document = BSONDocument()

@@ -3,6 +3,9 @@ import CivilTime
 import Mongo
 
 extension Store {
+  /// Rejected rows of a job whose errors are kept; of those beyond, there may be a batch's more.
+  public static let jobErrorLimit: Int64 = 100_000
+
   /// Stores errors of rows. The same row's errors stored twice are there once: their ids follow from job, row and
   /// place.
   public func addJobErrors(_ errors: [(job: ObjectID, error: JobRowError)]) async throws {

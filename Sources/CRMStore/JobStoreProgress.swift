@@ -7,10 +7,13 @@ public struct JobWatermark: Sendable, Equatable {
   public var offset: Int64
   /// The highest row counted.
   public var row: Int64
+  /// Rows of the newest batch that have been counted; nil for a job whose rows come once.
+  public var batch: JobBatchMark?
 
-  public init(offset: Int64, row: Int64) {
+  public init(offset: Int64, row: Int64, batch: JobBatchMark? = nil) {
     self.offset = offset
     self.row = row
+    self.batch = batch
   }
 
   /// Whether a record has been counted before, which is so when it is a redelivery.
@@ -20,11 +23,63 @@ public struct JobWatermark: Sendable, Equatable {
   public func covers(offset: Int64, row: Int64) -> Bool { offset <= self.offset && row <= self.row }
 }
 
+/// Which rows of a batch have been counted in one partition.
+///
+/// Batches are handed over one after the other, each only when all records of the one before are at the broker. A partition
+/// therefore holds them in their order, and only the newest can still come again: rows of an older one have been counted.
+public struct JobBatchMark: Sendable, Equatable {
+  /// The first row.
+  public let first: Int64
+  private var counted: [UInt8]
+
+  public init(first: Int64) {
+    self.first = first
+    counted = []
+  }
+
+  /// Whether a row is counted already.
+  ///
+  /// - Parameter batch: the first row of the batch that it comes in.
+  public func covers(row: Int64, ofBatch batch: Int64) -> Bool {
+    guard batch == first else { return batch < first }
+    let place = Int(row - first)
+    return place >= 0 && place / 8 < counted.count && counted[place / 8] & (1 << UInt8(place % 8)) != 0
+  }
+
+  public mutating func insert(row: Int64) {
+    let place = Int(row - first)
+    guard place >= 0 else { return }
+    while counted.count <= place / 8 { counted.append(0) }
+    counted[place / 8] |= 1 << UInt8(place % 8)
+  }
+
+  init?(bson: BSONValue?) {
+    guard let first = bson?["first"]?.int64Value, let counted = bson?["counted"]?.binaryValue else { return nil }
+    self.first = first
+    self.counted = counted
+  }
+
+  var bson: BSONDocument {
+    var document = BSONDocument()
+    document.append("first", first)
+    document.append("counted", binary: counted)
+    return document
+  }
+}
+
 /// What the worker has to know of a job before it stores its rows.
 public struct JobProgress: Sendable {
   public var kind: JobKind
+  /// Rows that have been rejected so far.
+  public var rejected: Int64
   /// By partition of the job's topic.
   public var watermarks: [Int32: JobWatermark]
+
+  public init(kind: JobKind, rejected: Int64 = 0, watermarks: [Int32: JobWatermark]) {
+    self.kind = kind
+    self.rejected = rejected
+    self.watermarks = watermarks
+  }
 }
 
 /// Rows of one job from one partition that have been stored or rejected, and not been counted yet.
@@ -50,7 +105,7 @@ extension Store {
   /// Where the counting of these jobs stands; jobs that do not exist are missing from the answer.
   public func jobProgress(_ jobs: Set<ObjectID>) async throws -> [ObjectID: JobProgress] {
     var options = FindOptions()
-    options.projection = ["kind": 1, "progress": 1]
+    options.projection = ["kind": 1, "progress": 1, "rejected": 1]
     let narrowed = options
     let documents = try await mongo.withConnection { connection in
       try connection.findAll(
@@ -66,9 +121,10 @@ extension Store {
         guard let partition = Int32(key.dropFirst()), let offset = value["offset"]?.int64Value,
           let row = value["row"]?.int64Value
         else { throw DocumentError(collection: Collections.jobs, document: document) }
-        watermarks[partition] = JobWatermark(offset: offset, row: row)
+        watermarks[partition] = JobWatermark(offset: offset, row: row, batch: JobBatchMark(bson: value["batch"]))
       }
-      progress[id] = JobProgress(kind: kind, watermarks: watermarks)
+      progress[id] = JobProgress(
+        kind: kind, rejected: document["rejected"]?.int64Value ?? 0, watermarks: watermarks)
     }
     return progress
   }
@@ -87,6 +143,7 @@ extension Store {
       if let from = advance.from {
         filter.append("\(key).offset", from.offset)
         filter.append("\(key).row", from.row)
+        if let batch = from.batch { filter.append("\(key).batch", document: batch.bson) }
       } else {
         filter.append(key, ["$exists": false])
       }
@@ -96,7 +153,9 @@ extension Store {
         "processed": sum("processed", counts.processed), "inserted": sum("inserted", counts.inserted),
         "modified": sum("modified", counts.modified), "rejected": sum("rejected", counts.rejected),
       ]
-      changes.append(key, ["offset": .int64(advance.to.offset), "row": .int64(advance.to.row)])
+      var mark: BSONDocument = ["offset": .int64(advance.to.offset), "row": .int64(advance.to.row)]
+      if let batch = advance.to.batch { mark.append("batch", document: batch.bson) }
+      changes.append(key, document: mark)
       return .updateOnePipeline(
         filter: filter, pipeline: [["$set": .document(changes)], Store.settleJob(at: now)])
     }

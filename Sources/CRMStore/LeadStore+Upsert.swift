@@ -11,13 +11,16 @@ extension Store {
   ///
   /// Rows may come in any number and may name the same lead several times; they then count in their order. A row whose
   /// e-mails belong to different leads is rejected. Repeating a call changes nothing further.
+  /// - Parameter ids: of the leads that the rows make, one for each row. A lead that exists and has the id of its row was made
+  ///   by it, when the same row came before: `.inserted` then, too.
   /// - Returns: an outcome for each row, in their order.
-  public func upsertLeads(_ rows: [LeadInput]) async throws -> [RowOutcome] {
+  public func upsertLeads(_ rows: [LeadInput], ids: [ObjectID]? = nil) async throws -> [RowOutcome] {
     let now = clock.now()
     let batches = RowBatches.make(keys: rows.map(\.emails), size: Store.leadBatch)
     return try await Store.runBatches(batches, rows: rows.count) { batch in
       try await mongo.withConnection { connection in
-        var upsert = LeadUpsert(rows: batch.map { rows[$0] }, now: now)
+        var upsert = LeadUpsert(
+          rows: batch.map { rows[$0] }, ids: ids.map { ids in batch.map { ids[$0] } }, now: now)
         return try upsert.run(connection)
       }
     }
@@ -44,11 +47,14 @@ private struct LeadUpsert {
   private static let newest = FindOptions(batchSize: 5000, readConcern: .local)
 
   let rows: [LeadInput]
+  /// Of the leads that the rows make; nil: any.
+  let ids: [ObjectID]?
   let now: Timestamp
   private var outcomes: [RowOutcome]
 
-  init(rows: [LeadInput], now: Timestamp) {
+  init(rows: [LeadInput], ids: [ObjectID]?, now: Timestamp) {
     self.rows = rows
+    self.ids = ids
     self.now = now
     outcomes = [RowOutcome](repeating: .unchanged, count: rows.count)
   }
@@ -62,13 +68,14 @@ private struct LeadUpsert {
         break
       }
       rounds += 1
-      let drafts = merge(open, into: try stored(open, connection))
+      let drafts = merge(open, into: try stored(open, byID: rounds > 1, connection))
       open = try write(drafts, connection).sorted()
     }
     return outcomes
   }
 
-  private func stored(_ open: [Int], _ connection: MongoConnection) throws -> [Lead] {
+  /// - Parameter byID: also those that the rows themselves have made before, and that have lost their e-mails since.
+  private func stored(_ open: [Int], byID: Bool, _ connection: MongoConnection) throws -> [Lead] {
     var leads: [ObjectID: Lead] = [:]
     let emails = open.flatMap { rows[$0].emails }
     for start in stride(from: 0, to: emails.count, by: LeadUpsert.queryLimit) {
@@ -84,6 +91,14 @@ private struct LeadUpsert {
         return .more
       }
     }
+    if byID, let ids {
+      let made: BSONDocument = ["_id": ["$in": .array(open.map { .objectID(ids[$0]) })]]
+      try connection.find(Collections.leads, made, LeadUpsert.newest) { document in
+        let lead = try Lead(bson: document)
+        leads[lead.id] = lead
+        return .more
+      }
+    }
     return Array(leads.values)
   }
 
@@ -93,8 +108,10 @@ private struct LeadUpsert {
     drafts.reserveCapacity(open.count)
     var owner: [String: Int] = [:]
     owner.reserveCapacity(open.count + stored.count)
+    var made: [ObjectID: Int] = [:]
     for lead in stored {
       for email in lead.emails { owner[email] = drafts.count }
+      made[lead.id] = drafts.count
       drafts.append(Draft(stored: lead, lead: lead, rows: []))
     }
     for row in open {
@@ -103,10 +120,11 @@ private struct LeadUpsert {
       for email in input.emails {
         if let draft = owner[email], !owners.contains(draft) { owners.append(draft) }
       }
+      if owners.isEmpty, let own = ids.flatMap({ made[$0[row]] }) { owners = [own] }
       switch owners.count {
       case 0:
         for email in input.emails { owner[email] = drafts.count }
-        drafts.append(Draft(stored: nil, lead: input.newLead(id: ObjectID(), at: now), rows: [row]))
+        drafts.append(Draft(stored: nil, lead: input.newLead(id: ids?[row] ?? ObjectID(), at: now), rows: [row]))
         outcomes[row] = .inserted
       case 1:
         let draft = owners[0]
@@ -114,7 +132,8 @@ private struct LeadUpsert {
         if changed { drafts[draft].lead = merged }
         drafts[draft].rows.append(row)
         for email in input.emails { owner[email] = draft }
-        outcomes[row] = changed ? .modified : .unchanged
+        let isItsOwn = ids.map { $0[row] == drafts[draft].lead.id } ?? false
+        outcomes[row] = isItsOwn ? .inserted : changed ? .modified : .unchanged
       default:
         outcomes[row] = .rejected([LeadUpsert.ambiguous(owners.map { drafts[$0].lead })])
       }

@@ -20,6 +20,8 @@ struct CSVRecordParser: Sendable {
   private var state = State.fieldStart
   private var isComplete = false
   private var hasQuotes = false
+  /// The field is too long: nothing of it is kept, so that what is kept does not depend on where the text is cut.
+  private var isFieldDropped = false
   /// Bytes of the record in chunks before this one, as they were sent.
   private var size = 0
   /// Where in this chunk the record begins, or goes on.
@@ -139,13 +141,17 @@ struct CSVRecordParser: Sendable {
   }
 
   private mutating func closeField() {
+    isFieldDropped = false
     if ends.count < limits.fields { ends.append(content.count) } else { note(.tooManyFields(limit: limits.fields)) }
   }
 
   private mutating func append(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) {
-    let length = content.count - (ends.last ?? 0) + bytes.count
-    if length > limits.field {
+    if isFieldDropped { return }
+    let start = ends.last ?? 0
+    if content.count - start + bytes.count > limits.field {
       note(.fieldTooLong(limit: limits.field))
+      content.removeSubrange(start...)
+      isFieldDropped = true
     } else {
       content.append(contentsOf: UnsafeBufferPointer(rebasing: bytes))
     }
@@ -158,6 +164,7 @@ struct CSVRecordParser: Sendable {
     ends.removeAll(keepingCapacity: true)
     flaw = nil
     hasQuotes = false
+    isFieldDropped = false
     isComplete = false
     size = 0
   }

@@ -1,4 +1,6 @@
+import BSON
 import CRMCore
+import CRMMessaging
 import CRMStore
 import JSON
 
@@ -7,15 +9,16 @@ protocol RowStore: Sendable {
   /// - Returns: an outcome for each row, in their order; fields of errors are relative to the row.
   /// - Throws: when the database is away; any of the rows may have been stored then, and storing them again changes
   ///   nothing further.
-  func store(_ rows: [JSONValue]) async throws -> [RowOutcome]
+  func store(_ rows: [IngestRecord]) async throws -> [RowOutcome]
 }
 
 /// Rows of `ingest.leads`.
 struct LeadRows: RowStore {
   let store: Store
 
-  func store(_ rows: [JSONValue]) async throws -> [RowOutcome] {
-    try await storeValid(rows, decode: { LeadInput.decode($0) }, store: store.upsertLeads)
+  func store(_ rows: [IngestRecord]) async throws -> [RowOutcome] {
+    try await storeValid(
+      rows, decode: { LeadInput.decode($0) }, store: { try await store.upsertLeads($0, ids: $1) })
   }
 }
 
@@ -24,22 +27,23 @@ struct OrderRows: RowStore {
   let store: Store
   let baseCurrency: String
 
-  func store(_ rows: [JSONValue]) async throws -> [RowOutcome] {
+  func store(_ rows: [IngestRecord]) async throws -> [RowOutcome] {
     try await storeValid(
-      rows, decode: { OrderInput.decode($0, baseCurrency: baseCurrency) }, store: store.applyOrders)
+      rows, decode: { OrderInput.decode($0, baseCurrency: baseCurrency) },
+      store: { orders, _ in try await store.applyOrders(orders) })
   }
 }
 
 /// Rejects the rows that are not valid, stores the others together, and puts the outcomes in the order of the rows.
 private func storeValid<Input: Sendable>(
-  _ rows: [JSONValue], decode: (JSONValue) -> Result<Input, ValidationError>,
-  store: ([Input]) async throws -> [RowOutcome]
+  _ rows: [IngestRecord], decode: (JSONValue) -> Result<Input, ValidationError>,
+  store: ([Input], [ObjectID]) async throws -> [RowOutcome]
 ) async throws -> [RowOutcome] {
   var outcomes = [RowOutcome](repeating: .unchanged, count: rows.count)
   var inputs: [Input] = []
   var places: [Int] = []
   for (index, row) in rows.enumerated() {
-    switch decode(row) {
+    switch decode(row.content) {
     case .success(let input):
       inputs.append(input)
       places.append(index)
@@ -47,7 +51,8 @@ private func storeValid<Input: Sendable>(
     }
   }
   if !inputs.isEmpty {
-    for (place, outcome) in zip(places, try await store(inputs)) { outcomes[place] = outcome }
+    let ids = places.map { rows[$0].documentID }
+    for (place, outcome) in zip(places, try await store(inputs, ids)) { outcomes[place] = outcome }
   }
   return outcomes
 }

@@ -22,6 +22,9 @@
       case .acceptPublished: ("accept.published", Self.gateway, "the launch is published, the client has no answer")
       case .receiveBegin: ("receive.begin", Self.gateway, "receipts are verified, not published")
       case .receivePublished: ("receive.published", Self.gateway, "receipts are published, the vendor has no answer")
+      case .importBegin: ("import.begin", Self.gateway, "a batch of a file is written down, none of it is published")
+      case .importPublished:
+        ("import.published", Self.gateway, "a batch of a file is published, not written down as such")
       case .freezeLeased: ("freeze.leased", Self.expander, "the right to freeze is taken, nothing is walked")
       case .freezeUncommitted: ("freeze.uncommitted", Self.expander, "a chunk is written, its transaction is open")
       case .freezeCommitted: ("freeze.committed", Self.expander, "a chunk is written, its job is not published")

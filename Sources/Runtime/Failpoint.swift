@@ -5,6 +5,7 @@
 public enum Failpoint: Sendable, Hashable, CaseIterable {
   case acceptBegin, acceptWritten, acceptPublished
   case receiveBegin, receivePublished
+  case importBegin, importPublished
   case freezeLeased, freezeUncommitted, freezeCommitted, freezePublished
   case expandUncommitted, expandCommitted, expandPublished
   case claimUncommitted, claimCommitted

@@ -133,6 +133,15 @@ struct Reading: Equatable {
     #expect(read.rows.last == ["ok", "6"])
   }
 
+  @Test func whatIsKeptOfALongFieldDoesNotDependOnTheCuts() {
+    let bytes = Array("a,b\n0123456789012,1\n\"012345\"\"6789\",2\n1,2,3,4,5,678901,6\nok,6\n".utf8)
+    let whole = Reading([bytes], limits: narrow)
+    for cut in 0...bytes.count {
+      #expect(Reading([Array(bytes[..<cut]), Array(bytes[cut...])], limits: narrow) == whole, "cut at \(cut)")
+    }
+    #expect(Reading(bytes.map { [$0] }, limits: narrow) == whole)
+  }
+
   @Test func aLongRowOrHeaderEndsTheReading() {
     #expect(
       Reading("a,b\n1,2\n" + String(repeating: "x", count: 60), limits: narrow).error == .recordTooLong(limit: 40))

@@ -236,6 +236,20 @@ final class TestStack: Sendable {
     return conforming(Answer(status: response.status, headers: response.headers, body: response.body), method, path)
   }
 
+  /// Sends a CSV.
+  ///
+  /// - Parameter gateway: another than the stack's own.
+  func upload(
+    _ path: String, _ file: [UInt8], headers: HTTPHeaders = [:], to gateway: String? = nil
+  ) async throws -> Answer {
+    var headers = headers
+    headers["Content-Type"] = "text/csv"
+    let response = try await client.execute(
+      HTTPClientRequest(
+        .post, (gateway ?? baseURL) + path, headers: headers, body: file, timeouts: .init(total: .seconds(120))))
+    return conforming(Answer(status: response.status, headers: response.headers, body: response.body), .post, path)
+  }
+
   /// The answer, after a test failure for everything in which it is not as described.
   func conforming(_ answer: Answer, _ method: HTTPMethod, _ path: String) -> Answer {
     for violation in api.violations(method, path, answer) {

@@ -2,7 +2,7 @@
 extension Route {
   /// The problems of the route by status, in ascending order.
   var problems: [(status: Int, kinds: [Problem.Kind])] {
-    Problem.Kind.byStatus(ownProblems + Problem.Kind.anywhere)
+    Problem.Kind.byStatus((ownProblems + Problem.Kind.anywhere).filter { $0 != .bodyTooLarge || bodyLimit != nil })
   }
 
   private var ownProblems: [Problem.Kind] {

@@ -40,7 +40,8 @@ struct LeadHandlers: Sendable {
   private var bulk: BulkHandler<LeadInput> {
     BulkHandler(
       bulk: BulkRequest(
-        kind: .leads, member: "leads", decode: { LeadInput.decode($0, path: $1) }, store: gateway.store.upsertLeads),
+        kind: .leads, member: "leads", decode: { LeadInput.decode($0, path: $1) },
+        store: { try await gateway.store.upsertLeads($0) }),
       recordKind: .lead, store: gateway.store, producer: gateway.producer)
   }
 

@@ -1,5 +1,6 @@
 import BSON
 import CRMCore
+import CSV
 import Crypto
 import HTTP
 import JSON
@@ -66,6 +67,23 @@ struct APIRequest: Sendable {
   func mergePatch() throws -> JSONValue {
     try checkContentType(or: APIRequest.mergePatchType)
     return try JSONValue.parse(http.body.bytes ?? [], maxDepth: APIRequest.jsonDepth)
+  }
+
+  /// The encoding of a CSV body, where the request says it.
+  ///
+  /// - Throws: `Problem` when the content type is another.
+  func csvEncoding() throws(Problem) -> CSVEncoding? {
+    let header = http.headers["Content-Type"]?.lowercased() ?? ""
+    let parts = header.split(separator: ";", omittingEmptySubsequences: false).map {
+      $0.filter { !" \t\"".contains($0) }
+    }
+    let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }?.dropFirst("charset=".count)
+    guard parts.first == HTTPResponse.csvType else {
+      throw Problem(.unsupportedMediaType, "The body needs a Content-Type: \(HTTPResponse.csvType).")
+    }
+    guard let charset else { return nil }
+    if let encoding = CSVEncoding(charset: String(charset)) { return encoding }
+    throw Problem(.unsupportedMediaType, "CSV is accepted in UTF-8 and Latin-1 (ISO 8859-1, Windows-1252) only.")
   }
 
   static let mergePatchType = "application/merge-patch+json"

@@ -26,6 +26,15 @@ struct QueryReader {
     return values.first
   }
 
+  /// All values of a parameter that may be given several times.
+  mutating func values(_ name: String, atMost limit: Int) -> [String] {
+    known.insert(name)
+    let values = items.values(name)
+    if values.count <= limit { return values }
+    reject(name, "too_many", "must be given at most \(limit) times")
+    return []
+  }
+
   mutating func text(_ name: String, length: ClosedRange<Int>) -> String? {
     guard let text = value(name) else { return nil }
     if length.contains(text.unicodeScalars.count), !text.utf8.contains(0) { return text }

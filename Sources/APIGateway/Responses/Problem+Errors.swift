@@ -28,6 +28,7 @@ extension Problem {
       self.init(.overloaded, "More requests wait for MongoDB than it can answer in time.", retryAfter: 2)
     case BlockingPoolError.shutDown, is CancellationError:
       self.init(.stopping, "The server is stopping.", retryAfter: 2)
+    case is UploadTakenOver: self.init(.conflict, "Another request goes on with this upload.")
     case is DeadlineExceeded: self.init(.tooSlow, "The request took longer than it may.", retryAfter: 5)
     default: return nil
     }

@@ -23,7 +23,28 @@ struct IdempotencyGate: Sendable {
   let lease: Duration
   let log: Logger
 
+  /// What a request under a key is to do.
+  enum Turn {
+    case execute(IdempotencyReservation)
+    case replay(StoredResponse)
+  }
+
   func run(_ key: String, _ request: APIRequest, _ handler: Route.Handler) async throws -> HTTPResponse {
+    switch try await turn(key, request, fingerprint: IdempotencyGate.fingerprint(request.http, withBody: true)) {
+    case .execute(let reservation): return await execute(reservation, request, handler)
+    case .replay(let response): return IdempotencyGate.replay(response)
+    }
+  }
+
+  /// Reserves a key for a request whose body arrives while it is carried out: what is compared is the target alone.
+  func reserve(_ key: String, _ request: APIRequest) async throws -> IdempotencyReservation {
+    switch try await turn(key, request, fingerprint: IdempotencyGate.fingerprint(request.http, withBody: false)) {
+    case .execute(let reservation): return reservation
+    case .replay: throw Problem(.conflict, "This Idempotency-Key belongs to a request that was answered at once.")
+    }
+  }
+
+  private func turn(_ key: String, _ request: APIRequest, fingerprint: [UInt8]) async throws -> Turn {
     guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
       throw ValidationError(
         field: IdempotencyGate.header, code: "invalid_key", message: "must be 1 to 255 visible ASCII characters")
@@ -31,7 +52,6 @@ struct IdempotencyGate: Sendable {
     // A key is its caller's own: nobody gets an answer that was given to somebody else.
     let caller = hexString(SHA256.digest(Array(request.caller.id.utf8)).prefix(16))
     let scoped = "\(request.http.method) \(request.http.path) \(caller) \(key)"
-    let fingerprint = IdempotencyGate.fingerprint(request.http)
     let deadline = ContinuousClock.now + IdempotencyGate.patience
     let backoff = Backoff(base: .milliseconds(20), cap: .milliseconds(200))
     var attempt = 0
@@ -40,9 +60,9 @@ struct IdempotencyGate: Sendable {
         scoped, fingerprint: fingerprint, lease: lease, timeToLive: timeToLive)
       {
       case .execute(let reservation):
-        return await execute(reservation, request, handler)
+        return .execute(reservation)
       case .replay(let response):
-        return IdempotencyGate.replay(response)
+        return .replay(response)
       case .mismatch:
         throw Problem(
           .idempotencyMismatch, "This Idempotency-Key was used for a request with another body or other parameters.")
@@ -96,7 +116,8 @@ struct IdempotencyGate: Sendable {
     return response
   }
 
-  private static func fingerprint(_ request: HTTPRequest) -> [UInt8] {
-    SHA256.digest(Array("\(request.method) \(request.rawTarget)\n".utf8) + (request.body.bytes ?? []))
+  private static func fingerprint(_ request: HTTPRequest, withBody: Bool) -> [UInt8] {
+    let body = withBody ? request.body.bytes ?? [] : []
+    return SHA256.digest(Array("\(request.method) \(request.rawTarget)\n".utf8) + body)
   }
 }

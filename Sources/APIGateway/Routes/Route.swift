@@ -10,6 +10,8 @@ struct Route: Sendable {
     case none
     /// JSON of at most so many bytes.
     case json(limit: Int)
+    /// CSV of any size, read by the handler as it arrives. It honours `Idempotency-Key` itself: nobody knows the body before.
+    case csv
   }
 
   /// Body limit of an ordinary request, in bytes.
@@ -54,13 +56,17 @@ struct Route: Sendable {
     self.handler = handler
   }
 
-  /// Large bodies are read when it is known that their sender may send them: strangers must not fill the memory.
-  var admitsBeforeBody: Bool { bodyLimit > Route.ordinaryLimit }
-
-  var bodyLimit: Int {
+  /// The largest body in bytes; nil: any, and the handler reads it as it arrives, so that its repetition cannot be told before.
+  var bodyLimit: Int? {
     switch body {
     case .none: Route.ordinaryLimit
     case .json(let limit): limit
+    case .csv: nil
     }
+  }
+
+  /// Large bodies are read when it is known that their sender may send them: strangers must not fill the memory.
+  var options: RouteOptions {
+    RouteOptions(bodyLimit: bodyLimit, streamsBody: bodyLimit.map { $0 > Route.ordinaryLimit } ?? true)
   }
 }

@@ -15,8 +15,7 @@ struct RouteRunner: Sendable {
 
   func register(_ routes: [Route], in router: inout HTTPRouter) {
     for route in routes {
-      let options = RouteOptions(bodyLimit: route.bodyLimit, streamsBody: route.admitsBeforeBody)
-      router.on(route.method, route.pattern, options: options) { request in
+      router.on(route.method, route.pattern, options: route.options) { request in
         await run(route, request)
       }
     }
@@ -51,8 +50,8 @@ struct RouteRunner: Sendable {
       let admission = try await access.admit(request.http, to: route.access)
       request.caller = admission.caller
       rate = admission.rate
-      if request.http.body.bytes == nil {
-        request.http.body = HTTPBody(try await request.http.body.collect(upTo: route.bodyLimit))
+      if let limit = route.bodyLimit, request.http.body.bytes == nil {
+        request.http.body = HTTPBody(try await request.http.body.collect(upTo: limit))
       }
       response = try await carryOut(route, request)
     } catch {
@@ -67,7 +66,7 @@ struct RouteRunner: Sendable {
     try checkDependencies(of: route)
     // A repetition that is answered from memory has no effect: the entry belongs to the request that had it.
     let handler: Route.Handler = { try await audit.record(route, $0, route.handler) }
-    if route.isIdempotent, let key = request.http.headers[IdempotencyGate.header] {
+    if route.isIdempotent, route.bodyLimit != nil, let key = request.http.headers[IdempotencyGate.header] {
       return try await idempotency.run(key, request, handler)
     }
     return try await handler(request)

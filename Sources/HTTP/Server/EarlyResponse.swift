@@ -16,9 +16,14 @@ enum EarlyResponse {
   private static func reason(_ status: Int) -> String {
     switch status {
     case 400: "Bad Request"
+    case 401: "Unauthorized"
+    case 403: "Forbidden"
     case 408: "Request Timeout"
+    case 409: "Conflict"
     case 413: "Content Too Large"
+    case 415: "Unsupported Media Type"
     case 422: "Unprocessable Content"
+    case 429: "Too Many Requests"
     case 503: "Service Unavailable"
     default: ""
     }

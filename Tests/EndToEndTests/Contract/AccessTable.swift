@@ -28,6 +28,7 @@ enum AccessTable {
     "getLeadTimeline": .scope("leads:read", everybody),
     "createLead": .scope("leads:write", marketers),
     "bulkUpsertLeads": .scope("leads:write", marketers),
+    "importLeads": .scope("leads:write", marketers),
     "replaceLead": .scope("leads:write", marketers),
     "patchLead": .scope("leads:write", marketers),
     "deleteLead": .scope("leads:write", marketers),

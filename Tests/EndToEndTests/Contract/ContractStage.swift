@@ -123,6 +123,15 @@ final class ContractStage: Sendable {
     ["name": "Ann", "emails": [.string(email ?? unique("ann") + "@example.com")]]
   }
 
+  /// A file of one lead, of whom nobody has heard.
+  func leadFile() -> String { "name,emails\r\nAnn,\(unique("ann"))@example.com\r\n" }
+
+  func importFile(_ file: String, key: String) async throws {
+    let headers: HTTPHeaders = ["Authorization": "Bearer \(admin.secret)", "Idempotency-Key": key]
+    let answer = try await stack.upload("/api/v1/leads/import", Array(file.utf8), headers: headers)
+    #expect(answer.status == 202, "\(answer.text)")
+  }
+
   func newLead() async throws -> Lead {
     let email = unique("lead") + "@example.com"
     return Lead(id: try await succeed(.post, "/api/v1/leads", leadInput(email: email)).id, email: email)

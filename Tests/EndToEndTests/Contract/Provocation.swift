@@ -28,7 +28,7 @@ struct Provocation: Sendable {
 
   private func headers(of call: Call, _ operation: Operation) throws -> HTTPHeaders {
     var headers = call.headers
-    if call.body != nil, headers["Content-Type"] == nil { headers["Content-Type"] = "application/json" }
+    if headers["Content-Type"] == nil { headers["Content-Type"] = call.mediaType }
     let usual: Call.Credential =
       operation.name == "receiveReceipts"
       ? .signature(secret: ContractStage.webhookSecret) : operation.isGuarded ? .key(stage.admin.secret) : .none
@@ -51,7 +51,7 @@ struct Provocation: Sendable {
     let response = try await stage.stack.client.execute(
       HTTPClientRequest(
         operation.method, (gateway ?? stage.stack.baseURL) + target, headers: try headers(of: call, operation),
-        body: call.body?.encoded() ?? [], timeouts: .init(total: .seconds(60)), maxResponseBytes: 16 << 20))
+        body: call.bytes, timeouts: .init(total: .seconds(60)), maxResponseBytes: 16 << 20))
     return stage.stack.conforming(
       TestStack.Answer(status: response.status, headers: response.headers, body: response.body), operation.method,
       target)
@@ -142,7 +142,8 @@ struct Provocation: Sendable {
     let store = Store(mongo: mongo, clock: SystemClock())
     _ = try await store.reserveIdempotencyKey(
       "\(operation.method.rawValue) \(operation.path(call.ids)) \(caller) \(key)",
-      fingerprint: SHA256.digest(Array(request.utf8) + (call.body?.encoded() ?? [])), lease: .seconds(600),
+      // A file is not known beforehand.
+      fingerprint: SHA256.digest(Array(request.utf8) + (call.csv == nil ? call.bytes : [])), lease: .seconds(600),
       timeToLive: .seconds(600))
     await mongo.close()
     var again = call

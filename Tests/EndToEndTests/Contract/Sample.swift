@@ -15,9 +15,14 @@ struct Call: Sendable {
   var ids: [String] = []
   var query = ""
   var body: JSONValue?
+  /// A body that is a file instead.
+  var csv: String?
   var headers: HTTPHeaders = [:]
   /// Nil: what the operation asks for, of somebody who may do everything.
   var credential: Credential?
+
+  var mediaType: String? { csv != nil ? "text/csv" : body != nil ? "application/json" : nil }
+  var bytes: [UInt8] { csv.map { Array($0.utf8) } ?? body?.encoded() ?? [] }
 }
 
 /// How an operation is brought to its answers.

@@ -13,7 +13,8 @@ extension Operation {
     """
     UTF-8, in the order of the ids. Texts, numbers and booleans of `metadata` have columns of their own, `metadata:json` \
     has the rest. Lists stand between semicolons. A cell that a spreadsheet would take for a formula has an apostrophe in \
-    front. A connection that ends without the last chunk was broken off. Each export is entered in the audit log.
+    front. An import takes the file as it is. A connection that ends without the last chunk was broken off. Each export is \
+    entered in the audit log.
     """,
     query: .leadFilter, answers: [.stream(HTTPResponse.csvType, "A line of column names, then a line for each lead")],
     problems: [.ruleTooSlow, .unknownReference])
@@ -29,6 +30,24 @@ extension Operation {
     with everything that is wrong with it. With `mode=async` the rows are handed to Kafka, and the job tells the rest.
     """,
     query: .bulkMode, body: .json(.rows("leads", of: .leadInput)), answers: .bulk)
+
+  static let importLeads = Operation(
+    "Import leads from CSV",
+    """
+    A file of any size, in UTF-8 or Latin-1, with commas, semicolons or tabs, quoted by RFC 4180. The header names the \
+    fields: `name`, `emails`, `phones`, `tags`, `total_spend`, `visits`, `last_order_at`, `opted_out.sms`, `metadata.city`, \
+    `metadata.age:number`, `metadata.ok:boolean`, `metadata:json`; lists stand between semicolons. `_id`, `created_at` and \
+    `updated_at` are passed over. An unknown column is an error. Rows are merged into known leads by e-mail, as in a bulk \
+    import; what is wrong with a row is told by the job, which counts rows from 1 below the header.
+
+    An upload that breaks off goes on when the same file is sent again under the same `Idempotency-Key`: rows that were \
+    accepted are not imported again. Another file under the key is refused.
+    """,
+    query: [
+      .init("map", .array(of: .string), "`Column:field`: what a column is about; may be given several times"),
+      .init("ignore", .array(of: .string), "A column to leave out; may be given several times"),
+    ],
+    body: .csv, answers: [.data(.acceptedJob, status: 202, "Every row is at the broker")], problems: [.conflict])
 
   static let getLead = Operation("Show a lead", answers: [.data(.lead)])
 

@@ -42,6 +42,7 @@ extension Schema {
       .optional("errors", array(of: fieldError).described("Every bad field, where fields are bad")),
       .optional("required_scope", choice(of: Scope.self).described("What the credential is not good for")),
       .optional("current_status", string.described("Of the document that a conflict is about")),
+      .optional("jobId", objectID.described("Of the import that was broken off")),
       .optional("runId", uuid.described("Of the campaign's run that a conflict is about")),
     ]))
 }

@@ -18,6 +18,16 @@ extension Sample {
         200: { Call(body: ["leads": [$0.leadInput()]]) },
         202: { Call(query: "mode=async", body: ["leads": [$0.leadInput()]]) },
       ]),
+    Sample(
+      "importLeads",
+      [
+        202: { Call(csv: $0.leadFile()) },
+        422: { stage in
+          let key = stage.unique("file")
+          try await stage.importFile(stage.leadFile(), key: key)
+          return Call(csv: stage.leadFile(), headers: ["Idempotency-Key": key])
+        },
+      ]),
     Sample("getLead", [200: { Call(ids: [try await $0.lead().id]) }]),
     Sample(
       "replaceLead",
