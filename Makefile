@@ -1,6 +1,6 @@
 # MiniCRM: everything a developer types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help doctor build test lint format demo up down status bench bench-rules bench-idle fuzz-rules \
+.PHONY: help doctor build test lint format demo up down status bench bench-rules bench-idle bench-import fuzz-rules \
 	fuzz-rules-json fuzz-api check-client chaos chaos-selftest docs examples clean
 
 help: ## list the targets
@@ -47,6 +47,9 @@ bench-rules: ## measure rules: evaluator, translator, counts; N leads in the dat
 
 bench-idle: ## measure the gateway beside idle connections: N of them (5000)
 	@scripts/bench.sh idle --connections $(or $(N),5000) $(ARGS)
+
+bench-import: ## measure an import of N rows (1000000): rows/s against insertMany, and the gateway's memory
+	@scripts/bench.sh import --rows $(or $(N),1000000) $(ARGS)
 
 fuzz-rules: ## random rules over random leads, evaluator against MongoDB: N cases (1000000)
 	@scripts/fuzz-rules.sh database $(or $(N),1000000)

@@ -27,6 +27,14 @@ struct Bench {
         let isRight = try await IdleBenchmark(options: options, stack: stack, console: console).run()
         exit(isRight ? 0 : 1)
       }
+      if arguments.first == "import" {
+        guard let options = try ImportOptions(Array(arguments.dropFirst())) else {
+          console.line(ImportOptions.usage)
+          exit(0)
+        }
+        let stack = BenchStack(environment: environment, console: console)
+        exit(try await ImportBenchmark(options: options, stack: stack, console: console).run() ? 0 : 1)
+      }
       guard let options = try Options(arguments, environment) else {
         console.line(Options.usage)
         exit(0)

@@ -30,15 +30,25 @@ struct APIClient: Sendable {
     return try await send(request)
   }
 
+  /// A file, which may take as long as it does.
+  func upload(_ path: String, _ file: [UInt8], type: String) async throws -> JSONValue {
+    var request = HTTPClientRequest(.post, baseURL + path, body: file)
+    request.headers["Content-Type"] = type
+    request.headers["Idempotency-Key"] = UUIDBytes().string
+    return try await send(request, within: HTTPClientRequest.Timeouts(total: .seconds(1800)))
+  }
+
   /// The text of another URL; nil for everything but a 200.
   func text(_ url: String) async -> String? {
     guard let answer = try? await client.execute(HTTPClientRequest(.get, url)), answer.status == 200 else { return nil }
     return String(decoding: answer.body, as: UTF8.self)
   }
 
-  private func send(_ request: HTTPClientRequest) async throws -> JSONValue {
+  private func send(
+    _ request: HTTPClientRequest, within timeouts: HTTPClientRequest.Timeouts = Self.timeouts
+  ) async throws -> JSONValue {
     var request = request
-    request.timeouts = Self.timeouts
+    request.timeouts = timeouts
     request.maxResponseBytes = 16 << 20
     let answer = try await client.execute(request)
     guard (200..<300).contains(answer.status), let json = try? JSONValue.parse(answer.body) else {
