@@ -17,7 +17,9 @@ public enum CSVEncoding: Sendable, Hashable {
   /// Nil: the bytes are not of this encoding.
   func text(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
     switch self {
-    case .utf8: return String(validating: bytes, as: UTF8.self)
+    case .utf8:
+      guard let text = try? UTF8Span(validating: bytes.span) else { return nil }
+      return String(copying: text)
     case .latin1:
       if bytes.allSatisfy({ $0 < 0x80 }) { return String(decoding: bytes, as: UTF8.self) }
       var text = String.UnicodeScalarView()

@@ -144,10 +144,11 @@ private struct TapeReader {
   private func string(_ word: UInt64) throws(TapeError) -> String {
     let start = strings + Int(word & 0x00FF_FFFF_FFFF_FFFF)
     let length = Int(start.loadUnaligned(as: UInt32.self))
-    let bytes = UnsafeRawBufferPointer(start: start + 4, count: length)
-    // The text was valid UTF-8 as a whole, but an escape can still have written half a surrogate pair.
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw .unrepresentable }
-    return text
+    let bytes = UnsafeBufferPointer(start: (start + 4).assumingMemoryBound(to: UInt8.self), count: length)
+    // The text was valid UTF-8 as a whole, but an escape can still have written half a surrogate pair. `String(validating:)`
+    // takes its argument for any collection, which costs twice as much.
+    guard let text = try? UTF8Span(validating: bytes.span) else { throw .unrepresentable }
+    return String(copying: text)
   }
 
   private static func indexPastEnd(_ word: UInt64) -> Int { Int(word & 0xFFFF_FFFF) }
