@@ -22,7 +22,8 @@ struct StatusHandlers: Sendable {
   }
 
   private static let features: [JSONValue] = [
-    "leads", "orders", "segments", "campaigns", "delivery-receipts", "async-import", "idempotency-keys",
+    "leads", "orders", "segments", "campaigns", "test-sends", "live-progress", "delivery-receipts", "dead-letters",
+    "async-import", "csv-import", "csv-export", "idempotency-keys", "api-keys", "audit-log",
   ]
 
   @Sendable private func show(_ request: APIRequest) async throws -> HTTPResponse {
