@@ -64,6 +64,6 @@ public struct DeadLetterPublisher: Sendable {
 
   /// - Throws: `KafkaError` of the first letter that was not acknowledged; none of the origins may be completed then.
   public func publish(_ letters: [KafkaRecord]) async throws {
-    for result in await producer.produce(letters) { _ = try result.get() }
+    try await producer.produceAll(letters)
   }
 }

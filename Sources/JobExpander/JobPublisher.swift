@@ -59,6 +59,6 @@ struct JobPublisher: Sendable {
 
   private func publish(_ records: [KafkaRecord]) async throws {
     guard !records.isEmpty else { return }
-    for result in await producer.produce(records) { _ = try result.get() }
+    try await producer.produceAll(records)
   }
 }

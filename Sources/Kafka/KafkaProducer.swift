@@ -37,6 +37,13 @@ public final class KafkaProducer: Sendable {
     return try result.get()
   }
 
+  /// Produces records and waits for the broker's acknowledgement of all of them.
+  ///
+  /// - Throws: the first record's error that was not acknowledged, as of one record; others may have been written.
+  public func produceAll(_ records: [KafkaRecord]) async throws(KafkaError) {
+    for result in await produce(records) { _ = try result.get() }
+  }
+
   /// Produces records and waits until each is acknowledged or has failed, within `enqueueTimeout` + `deliveryTimeout`.
   ///
   /// - Returns: a result for each record, in their order. Some may have failed while others were delivered.

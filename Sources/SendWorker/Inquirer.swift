@@ -95,7 +95,7 @@ struct Inquirer: Sendable {
       for message in messages { records.append(record(inquiry, message, vendor: vendor, at: now)) }
     }
     guard !records.isEmpty else { return }
-    for result in await producer.produce(records) { _ = try result.get() }
+    try await producer.produceAll(records)
   }
 
   private func record(

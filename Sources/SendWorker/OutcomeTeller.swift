@@ -140,7 +140,7 @@ struct OutcomeTeller: Sendable {
 
   private func publish(_ records: [KafkaRecord]) async throws {
     guard !records.isEmpty else { return }
-    for result in await producer.produce(records) { _ = try result.get() }
+    try await producer.produceAll(records)
   }
 
   /// Repeats until it succeeds or the process stops.

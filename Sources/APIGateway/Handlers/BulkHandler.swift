@@ -49,7 +49,7 @@ struct BulkHandler<Input: Sendable>: Sendable {
           let record = IngestRecord(kind: recordKind, jobID: jobID, row: Int64(index + 1), content: rows[index])
           return recordKind.topic.record(key: record.key, value: record.encoded(), trace: request.trace)
         }
-        for result in await producer.produce(records) { _ = try result.get() }
+        try await producer.produceAll(records)
       }
     } catch {
       try await store.failJob(jobID, reason: "not all rows could be handed over: \(error)")

@@ -37,7 +37,7 @@ struct LeadImportHandler: Sendable {
         job: job, trace: request.trace, mappings: mappings, ignored: ignored, encoding: encoding, store: gateway.store,
         keep: keep
       ) { [producer = gateway.producer] records in
-        for result in await producer.produce(records) { _ = try result.get() }
+        try await producer.produceAll(records)
       }
     }
     guard let key = request.http.headers[IdempotencyGate.header] else {

@@ -52,7 +52,7 @@ struct ReceiptHandlers: Sendable {
       if records.count == 1 {
         try await gateway.producer.produce(records[0])
       } else {
-        for result in await gateway.producer.produce(records) { _ = try result.get() }
+        try await gateway.producer.produceAll(records)
       }
       failpoint(.receivePublished)
       replays.insert(fingerprint)

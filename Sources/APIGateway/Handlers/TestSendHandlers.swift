@@ -41,7 +41,7 @@ struct TestSendHandlers: Sendable {
     let records = sends.map { send in
       Topic.sendJobs.record(key: send.leadID.hex, value: send.job.encoded(), trace: request.trace.child())
     }
-    for result in await gateway.producer.produce(records) { _ = try result.get() }
+    try await gateway.producer.produceAll(records)
     return .data(.array(sends.map { LogEntry($0.document).jsonValue }), status: 202)
   }
 
