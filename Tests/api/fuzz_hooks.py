@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import io
 import os
+import re
 import time
 import uuid
 
@@ -20,6 +21,7 @@ from schemathesis.core.parameters import ParameterLocation
 OWN_KEY_ID = os.environ["MINICRM_KEY_ID"]
 WEBHOOK_SECRET = os.environ["RECEIPT_WEBHOOK_SECRET"].split(",")[0]
 UNKNOWN_ID = "0123456789abcdef01234567"
+ID = re.compile("[0-9a-fA-F]{24}|[0-9a-fA-F-]{36}")
 
 # Formats that JSON Schema does not know.
 schemathesis.openapi.format(
@@ -80,6 +82,13 @@ class Signature(AuthBase):
         return request
 
 
+def name_documents_by_ids(case):
+    """What a value found in an answer is tried for as an id: `import` for one makes the path another operation's."""
+    for name, value in (case.path_parameters or {}).items():
+        if name == "id" and not ID.fullmatch(str(value)):
+            case.path_parameters[name] = UNKNOWN_ID
+
+
 def complete_paging(case):
     """A cursor is good for the query that it came with: take both, or neither."""
     if not case.query or "cursor" not in case.query:
@@ -94,6 +103,8 @@ def complete_paging(case):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     operation = case.operation.definition.raw.get("operationId")
+    if is_meant_to_be_valid(case, ParameterLocation.PATH):
+        name_documents_by_ids(case)
     if is_meant_to_be_valid(case, ParameterLocation.QUERY):
         complete_paging(case)
         # Both name columns of the file, which no schema knows.

@@ -31,7 +31,7 @@ final class ChaosAPI: Sendable {
   ) async -> Answer? {
     let base = path.hasPrefix("http") ? "" : gateways[turn.add(1, ordering: .relaxed).newValue % gateways.count]
     var headers = headers
-    if !body.isEmpty { headers["Content-Type"] = "application/json" }
+    if !body.isEmpty, headers["Content-Type"] == nil { headers["Content-Type"] = "application/json" }
     let request = HTTPClientRequest(
       method, base + path, headers: headers, body: body, timeouts: .init(connect: .seconds(1), total: limit),
       maxResponseBytes: 64 << 20)
@@ -51,12 +51,13 @@ final class ChaosAPI: Sendable {
   ///
   /// - Throws: `StackError` when there is none in time.
   func persist(
-    _ method: HTTPMethod, _ path: String, _ body: JSONValue? = nil, within limit: Duration = .seconds(90)
+    _ method: HTTPMethod, _ path: String, _ body: [UInt8] = [], headers: HTTPHeaders = [:],
+    within limit: Duration = .seconds(90)
   ) async throws -> Answer {
-    var headers: HTTPHeaders = [:]
+    var headers = headers
     if method == .post { headers["Idempotency-Key"] = UUIDBytes().string }
     return try await Poll.until("\(method) \(path)", within: limit, every: .milliseconds(150)) {
-      let answer = await attempt(method, path, body?.encoded() ?? [], headers: headers, within: .seconds(20))
+      let answer = await attempt(method, path, body, headers: headers, within: .seconds(20))
       guard let answer, answer.status < 500, answer.status != 429 else { return nil }
       // The gateway that began to carry it out has died: its reservation of the key has to run out first.
       if answer.json["type"]?.stringValue?.hasSuffix("/request-in-progress") == true { return nil }
@@ -68,7 +69,7 @@ final class ChaosAPI: Sendable {
   func succeed(
     _ method: HTTPMethod, _ path: String, _ body: JSONValue? = nil, within limit: Duration = .seconds(90)
   ) async throws -> Answer {
-    let answer = try await persist(method, path, body, within: limit)
+    let answer = try await persist(method, path, body?.encoded() ?? [], within: limit)
     guard (200..<300).contains(answer.status) else {
       throw StackError("\(method) \(path): \(answer.status) \(answer.json.encodedString().prefix(1000))")
     }

@@ -58,6 +58,7 @@ struct ChaosReport: Sendable {
       "recovery from a kill to ready: p50 \(times[0]), p99 \(times[1])",
       "runs \(tally.runs), leads \(tally.leads), messages sent \(tally.messages), calls repeated under a key \(tally.repeatedCalls)",
       "lost \(tally.lost), duplicated \(tally.duplicated), unknown \(tally.unknown), poison records \(tally.poison)",
+      "files imported \(tally.files), rows \(tally.rows)",
       "conservation law read \(tally.polls) times, committed records checked \(tally.offsetsChecked)",
     ]
     for death in byThemselves { lines.append("ended by itself: \(death.member) (\(death.cause))") }
@@ -93,7 +94,8 @@ struct ChaosReport: Sendable {
       "runs": .int(Int64(tally.runs)), "leads": .int(Int64(tally.leads)), "messages": .int(Int64(tally.messages)),
       "repeated_calls": .int(Int64(tally.repeatedCalls)), "lost": .int(Int64(tally.lost)),
       "duplicated": .int(Int64(tally.duplicated)), "unknown": .int(Int64(tally.unknown)),
-      "poison": .int(Int64(tally.poison)), "conservation_reads": .int(Int64(tally.polls)),
+      "poison": .int(Int64(tally.poison)), "files_imported": .int(Int64(tally.files)),
+      "rows_imported": .int(Int64(tally.rows)), "conservation_reads": .int(Int64(tally.polls)),
       "committed_records_checked": .int(Int64(tally.offsetsChecked)),
       "notes": .array(findings.notes.map { .string($0) }),
       "violations": .array(findings.violations.map { .string($0) }),

@@ -13,6 +13,9 @@ final class Findings: Sendable {
     var polls = 0
     var offsetsChecked = 0
     var poison = 0
+    /// Files that were imported, and their rows.
+    var files = 0
+    var rows = 0
   }
 
   private struct State {

@@ -8,7 +8,7 @@ import JSON
 import Kafka
 import Synchronization
 
-/// Campaigns under a rain of deaths: armed failpoints, random signals, and a vendor that misbehaves, all from one seed.
+/// Campaigns and imports under a rain of deaths: armed failpoints, random signals, and a vendor that misbehaves, all from one seed.
 struct Storm: Sendable {
   /// What may happen beside the failpoints.
   struct Weather: Sendable {
@@ -52,6 +52,10 @@ struct Storm: Sendable {
         group.addTask { try await launchUntil(end, gathered) }
         group.addTask { try await disturbUntil(end, gathered) }
         group.addTask { try await watchUntil(end, gathered) }
+        group.addTask {
+          let files = try await imports.run(until: end)
+          gathered.files.withLock { $0 = files }
+        }
         try await group.waitForAll()
       }
     } catch {
@@ -70,6 +74,7 @@ struct Storm: Sendable {
     let deaths = world.fleet.deaths[began...].filter { world.fleet.executable(of: $0.member) == "send-worker" }.count
     try await auditor.audit(all.map { planned($0, senderDeaths: deaths) })
     try await auditor.auditPoison(gathered.poison.withLock { $0 })
+    try await imports.audit(gathered.files.withLock { $0 })
   }
 
   /// Successes that even a storm must leave: all but the vendor's own failures and what dying workers had in hand.
@@ -78,6 +83,8 @@ struct Storm: Sendable {
     run.planned = max(run.sendable / 5, run.sendable * 8 / 10 - senderDeaths * ChaosWorld.claimsInHand)
     return run
   }
+
+  private var imports: ChaosImports { ChaosImports(world: world, findings: findings) }
 
   // MARK: Failpoints
 
@@ -212,6 +219,7 @@ struct Storm: Sendable {
 private final class Gathered: Sendable {
   let runs = Mutex<[AuditedRun]>([])
   let poison = Mutex<Set<String>>([])
+  let files = Mutex<[ChaosImports.Imported]>([])
 }
 
 /// Waits until nothing moves any more.
