@@ -28,6 +28,7 @@ answers() { # STATUS
 phases=${PHASES:-examples,fuzzing,stateful}
 # Some operations are done before they have had their share.
 share=$((wanted * 5 / 4 / operations + 1))
+export HYPOTHESIS_STORAGE_DIRECTORY=.cache/hypothesis
 began=$(date +%s)
 code=0
 .cache/api-tools/bin/st --config-file Tests/api/schemathesis.toml run "$BASE_URL/api/v1/openapi.json" \

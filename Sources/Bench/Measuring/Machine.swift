@@ -37,7 +37,7 @@ struct Versions: Sendable {
 
   static func of(_ running: RunningStack, _ database: BenchDatabase, environment: [String: String]) async -> Versions {
     let home = environment["KAFKA_HOME"] ?? ""
-    let isOurs = !home.isEmpty && running.broker.contains("KAFKA_HOME") || running.broker.contains("started here")
+    let isOurs = running.broker.contains("started here")
     let jars = (try? FileManager.default.contentsOfDirectory(atPath: home + "/libs")) ?? []
     let jar = jars.first { $0.hasPrefix("kafka-clients-") && $0.hasSuffix(".jar") }
     return Versions(

@@ -37,9 +37,10 @@ struct RunningStack: Sendable {
     database = try value("MONGODB_DB_NAME")
     self.processes = MeasuredProcess.listed(in: processes)
     self.logs = logs
+    // Without the directory: results are shown to others.
     broker =
-      announcement.split(separator: "\n").first { $0.hasPrefix("broker: ") }.map { String($0.dropFirst(8)) }
-      ?? "unknown"
+      announcement.split(separator: "\n").first { $0.hasPrefix("broker: ") }
+      .map { String($0.dropFirst("broker: ".count).split(separator: " from ")[0]) } ?? "unknown"
   }
 
   func mongoClient() async throws -> MongoClient {
