@@ -27,7 +27,8 @@ struct IngestWorker {
     let topic = handler.kind.topic
     return ConsumerLoop(
       name: topic.name,
-      consumer: try context.consumer(of: topic, highWater: 4 * batch),
+      // Nobody waits for the first rows of an import.
+      consumer: try context.consumer(of: topic, highWater: 4 * batch, fetchWait: .milliseconds(250)),
       .init(batch: batch, linger: linger, concurrency: 1),
       deadLetters: context.deadLetters(of: topic), metrics: context.instruments.consumer(topic.name), log: context.log,
       ended: { context.failure.set($0) }, decode: handler.decode, handle: handler.handle)

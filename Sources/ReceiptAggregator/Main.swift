@@ -20,7 +20,8 @@ struct ReceiptAggregator {
         ended: { context.failure.set($0) }, decode: Told.decode, handle: merger.handle)
       let filing = DeadLetterFiling(store: context.store)
       let letters = ConsumerLoop(
-        name: "dead-letters", consumer: try context.consumer(of: .deadLetters, highWater: 2000),
+        name: "dead-letters",
+        consumer: try context.consumer(of: .deadLetters, highWater: 2000, fetchWait: .milliseconds(500)),
         .init(batch: 200, linger: .milliseconds(50)),
         deadLetters: context.deadLetters(of: .deadLetters), metrics: context.instruments.consumer("dead-letters"),
         log: context.log,

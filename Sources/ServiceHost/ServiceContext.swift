@@ -98,8 +98,13 @@ public struct ServiceContext: Sendable {
 
   /// A consumer of a topic, and of others that share its group.
   ///
-  /// - Parameter highWater: records taken and not completed above which the partitions are paused.
-  public func consumer(of topic: Topic, _ others: Topic..., highWater: Int) throws -> KafkaConsumer {
+  /// - Parameters:
+  ///   - highWater: records taken and not completed above which the partitions are paused.
+  ///   - fetchWait: how long a few records may lie at the broker. An idle consumer asks again as often, and twenty times a
+  ///     second is two to three percent of a core for a broker.
+  public func consumer(
+    of topic: Topic, _ others: Topic..., highWater: Int, fetchWait: Duration = .milliseconds(50)
+  ) throws -> KafkaConsumer {
     var configuration = KafkaConsumerConfiguration(
       brokers: settings[CRMSettings.kafkaBrokers],
       groupID: topic.consumerGroup(prefix: settings[CRMSettings.kafkaGroupID]),
@@ -107,7 +112,7 @@ public struct ServiceContext: Sendable {
     configuration.highWater = highWater
     configuration.sessionTimeout = .milliseconds(settings[CRMSettings.kafkaSession])
     // A fetch waits a moment for more than a few records: each one costs the broker more than the records in it.
-    configuration.fetchWait = .milliseconds(50)
+    configuration.fetchWait = fetchWait
     configuration.extra["fetch.min.bytes"] = "32768"
     return try KafkaConsumer(configuration, log: ServiceContext.kafkaLog(log))
   }
