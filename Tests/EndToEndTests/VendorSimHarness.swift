@@ -13,6 +13,7 @@ final class VendorSimProcess: Sendable {
   let base: String
   let process: Process
   private let client: HTTPClient
+  private let log: URL
 
   /// Starts the simulator on a free port and returns once it is ready.
   ///
@@ -21,10 +22,15 @@ final class VendorSimProcess: Sendable {
     process = Process()
     process.executableURL = try Self.executable()
     process.environment = Self.environment(ledger: ledger, receiptURL: receiptURL)
-    let output = Pipe()
+    // A file: a pipe would need a reader, and hold up whoever waits for this process's own output, should it crash.
+    log = FileManager.default.temporaryDirectory.appending(path: "vendor-sim-\(UUIDBytes().string).log")
+    guard FileManager.default.createFile(atPath: log.path, contents: nil) else { throw NoPort(output: log.path) }
+    let output = try FileHandle(forWritingTo: log)
     process.standardOutput = output
+    process.standardError = output
     try process.run()
-    let port = try await Self.port(in: output.fileHandleForReading)
+    try output.close()
+    let port = try await Self.port(in: log)
     base = "http://127.0.0.1:\(port)"
     client = try HTTPClient(maxConnectionsPerHost: 64, maxConcurrent: 64)
     let ready = "\(base)/ready"
@@ -33,7 +39,10 @@ final class VendorSimProcess: Sendable {
     }
   }
 
-  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+  deinit {
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    try? FileManager.default.removeItem(at: log)
+  }
 
   static func environment(ledger: URL, receiptURL: String) -> [String: String] {
     [
@@ -55,21 +64,19 @@ final class VendorSimProcess: Sendable {
   struct MissingExecutable: Error { let folder: String }
   struct NoPort: Error { let output: String }
 
-  /// Reads the port from the log, and goes on emptying the pipe so that the process never waits for it.
-  private static func port(in output: FileHandle) async throws -> Int {
-    let text = Mutex("")
-    output.readabilityHandler = { handle in
-      let data = handle.availableData
-      if data.isEmpty { handle.readabilityHandler = nil }
-      text.withLock { if $0.utf8.count < 1 << 20 { $0 += String(decoding: data, as: UTF8.self) } }
-    }
+  private static func port(in log: URL) async throws -> Int {
     let deadline = ContinuousClock.now + .seconds(20)
     while ContinuousClock.now < deadline {
-      let line = text.withLock { $0 }.split(separator: "\n").first { $0.contains("\"listening\"") }
-      if let line, let port = try JSONValue.parse(String(line))["port"]?.intValue { return Int(port) }
+      // The last line may not be whole yet.
+      let lines = try String(contentsOf: log, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
+      if let line = lines.dropLast().first(where: { $0.contains("\"listening\"") }),
+        let port = try JSONValue.parse(String(line))["port"]?.intValue
+      {
+        return Int(port)
+      }
       try await Task.sleep(for: .milliseconds(5))
     }
-    throw NoPort(output: text.withLock { $0 })
+    throw NoPort(output: try String(contentsOf: log, encoding: .utf8))
   }
 
   /// Ends the process at once, as a crash would, and waits for its end.
