@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 curl -sS "$BASE_URL/api/v1/openapi.json" -o "$work/openapi.json"
 # A warning is a part of the document that the client would lack.
 PATH=$tools:$PATH openapi-python-client generate --path "$work/openapi.json" --meta none \
-  --output-path "$work/minicrm_client" --fail-on-warning
+  --output-path "$work/minicrm_client" --config Tests/api/client.yaml --fail-on-warning
 modules=$(find "$work/minicrm_client/api" -name '*.py' ! -name '__init__.py' | wc -l)
 operations=$(jq '[.paths[] | length] | add' "$work/openapi.json")
 ((modules == operations)) || { echo "check-client: $modules of $operations operations have a function" >&2; exit 1; }
