@@ -1,6 +1,7 @@
 """The main job by the client that openapi-python-client makes from the served document, as somebody else would write it:
-leads in, a segment, a campaign, a launch, and statistics that add up."""
+leads in, from a file and as JSON, a segment, a campaign, a launch, and statistics that add up."""
 
+import io
 import os
 import sys
 import time
@@ -8,19 +9,22 @@ import uuid
 
 from minicrm_client import AuthenticatedClient
 from minicrm_client.api.campaigns import create_campaign, get_campaign, get_campaign_stats, list_campaign_logs, run_campaign
-from minicrm_client.api.leads import bulk_upsert_leads, list_leads
+from minicrm_client.api.jobs import get_job
+from minicrm_client.api.leads import bulk_upsert_leads, import_leads, list_leads
 from minicrm_client.api.segments import create_segment, preview_segment
 from minicrm_client.models import (
     BulkUpsertLeadsBody,
     CampaignInput,
     CampaignStatus,
     Channel,
+    JobState,
     LeadInput,
     LeadTagList,
     Problem,
     RulePreviewRequest,
     SegmentInput,
 )
+from minicrm_client.types import File
 
 LEADS = 40
 STATES = "pending queued sending sent delivered read failed skipped unknown cancelled".split()
@@ -38,10 +42,23 @@ def expect(what, found, wanted):
         sys.exit(f"check-client: {what}: {found!r}, not {wanted!r}")
 
 
+def await_job(client, job_id):
+    deadline = time.monotonic() + 60
+    while done(get_job.sync(job_id, client=client)).data.state != JobState.COMPLETED:
+        if time.monotonic() > deadline:
+            sys.exit(f"check-client: the job {job_id} is not completed in time")
+        time.sleep(0.2)
+
+
 def main():
     client = AuthenticatedClient(
         os.environ["BASE_URL"], token=os.environ["MINICRM_KEY"], raise_on_unexpected_status=True
     )
+    imported = f"name,emails\r\nBea,{uuid.uuid4()}@example.com\r\n".encode()
+    upload = done(import_leads.sync(client=client, body=File(io.BytesIO(imported), "leads.csv"))).data
+    expect("rows of the file", upload.received, 1)
+    await_job(client, upload.job_id)
+
     tag = f"tag-{uuid.uuid4()}"
     leads = [
         LeadInput(

@@ -60,7 +60,8 @@ extension Operation {
       RequestBody(mediaType: "application/json", schema: schema, isRequired: required)
     }
 
-    static let csv = RequestBody(mediaType: "text/csv", schema: .string, isRequired: true)
+    /// Bytes as they are: makers of clients know by the format that it is a file.
+    static let csv = RequestBody(mediaType: "text/csv", schema: .string(format: "binary"), isRequired: true)
   }
 
   /// An answer to a request that was carried out.
