@@ -66,7 +66,7 @@ struct RowBatch {
       // The offset follows the newest record even when a topic made anew has begun at 0 again; the row never falls.
       advance.to = JobWatermark(offset: row.offset, row: max(advance.to.row, row.row), batch: mark)
       if let batch = row.batch {
-        var counted = mark?.first == batch ? mark ?? JobBatchMark(first: batch) : JobBatchMark(first: batch)
+        var counted = mark.flatMap { $0.first == batch ? $0 : nil } ?? JobBatchMark(first: batch)
         counted.insert(row: row.row)
         advance.to.batch = counted
       }

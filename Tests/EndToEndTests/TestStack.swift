@@ -229,11 +229,7 @@ final class TestStack: Sendable {
   ) async throws -> Answer {
     var headers = headers
     if body != nil, headers["Content-Type"] == nil { headers["Content-Type"] = "application/json" }
-    let response = try await client.execute(
-      HTTPClientRequest(
-        method, path.hasPrefix("http") ? path : baseURL + path, headers: headers, body: body?.encoded() ?? [],
-        timeouts: .init(total: .seconds(60)), maxResponseBytes: 64 << 20))
-    return conforming(Answer(status: response.status, headers: response.headers, body: response.body), method, path)
+    return try await send(method, path, body?.encoded() ?? [], headers, within: .seconds(60), atMost: 64 << 20)
   }
 
   /// Sends a CSV.
@@ -244,10 +240,23 @@ final class TestStack: Sendable {
   ) async throws -> Answer {
     var headers = headers
     headers["Content-Type"] = "text/csv"
+    return try await send(.post, path, file, headers, to: gateway, within: .seconds(120), atMost: 1 << 20)
+  }
+
+  /// Sends a request as it stands, and holds its answer against the description.
+  ///
+  /// - Parameters:
+  ///   - gateway: another than the stack's own; without effect on a path that is a whole URL.
+  ///   - bytes: of the answer's body.
+  func send(
+    _ method: HTTPMethod, _ path: String, _ body: [UInt8], _ headers: HTTPHeaders, to gateway: String? = nil,
+    within limit: Duration, atMost bytes: Int
+  ) async throws -> Answer {
+    let url = path.hasPrefix("http") ? path : (gateway ?? baseURL) + path
     let response = try await client.execute(
       HTTPClientRequest(
-        .post, (gateway ?? baseURL) + path, headers: headers, body: file, timeouts: .init(total: .seconds(120))))
-    return conforming(Answer(status: response.status, headers: response.headers, body: response.body), .post, path)
+        method, url, headers: headers, body: body, timeouts: .init(total: limit), maxResponseBytes: bytes))
+    return conforming(Answer(status: response.status, headers: response.headers, body: response.body), method, path)
   }
 
   /// The answer, after a test failure for everything in which it is not as described.

@@ -55,14 +55,7 @@ struct BulkHandler<Input: Sendable>: Sendable {
       try await store.failJob(jobID, reason: "not all rows could be handed over: \(error)")
       throw error
     }
-    let job = try await store.closeJob(jobID)
-    return .data(status: 202) { writer in
-      writer.beginObject()
-      writer.field("jobId", jobID.hex)
-      writer.field("state", job.state.rawValue)
-      writer.field("received", rows.count)
-      writer.endObject()
-    }
+    return .accepted(try await store.closeJob(jobID))
   }
 
   /// A repetition after a crash cannot know which rows went out: it hands all of them over under a job of its own, which

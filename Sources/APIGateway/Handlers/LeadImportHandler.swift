@@ -68,13 +68,7 @@ struct LeadImportHandler: Sendable {
   private func run(_ upload: inout LeadUpload, _ request: APIRequest) async throws -> HTTPResponse {
     do {
       let (job, isRepeated) = try await upload.run(request.http.body)
-      var response = HTTPResponse.data(status: 202) { writer in
-        writer.beginObject()
-        writer.field("jobId", job.id.hex)
-        writer.field("state", job.state.rawValue)
-        writer.field("received", job.counts.received)
-        writer.endObject()
-      }
+      var response = HTTPResponse.accepted(job)
       if isRepeated { response.headers.add(IdempotencyGate.replayedHeader, "true") }
       return response
     } catch {

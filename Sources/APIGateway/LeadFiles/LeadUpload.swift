@@ -162,14 +162,14 @@ struct LeadUpload: Sendable {
 
   private mutating func endBatch() async throws {
     guard batch.rows > 0, let ticket else { return }
+    let wasPassedOver = isPassedOver
     let begun = end
     end = UploadMark(rows: begun.rows + Int64(batch.rows), digest: SHA256.digest(begun.digest + batch.identity))
     let full = batch
     batch = Batch()
     try await keep()
-    if ticket.isComplete || begun.rows < ticket.accepted.rows {
-      if end.rows > ticket.accepted.rows { throw Self.changed }
-      if end.rows == ticket.accepted.rows, end.digest != ticket.accepted.digest { throw Self.changed }
+    if wasPassedOver {
+      if end.rows >= ticket.accepted.rows, end != ticket.accepted { throw Self.changed }
       return
     }
     try await publishing?.value
@@ -242,6 +242,7 @@ struct LeadUpload: Sendable {
     let what = Problem(describing: error)
     let told = (error as? ValidationError)?.description ?? what?.detail ?? "the server failed"
     let reason = "the upload broke off after \(end.rows) rows: \(told.prefix(500)) (\(Store.resumption))"
+    // What cannot be written down is told by its silence (`Store.noteSilence`); the client gets the error that came first.
     await Task { [store] in try? await store.breakOffUpload(ticket, reason: reason) }.value
   }
 }

@@ -31,6 +31,17 @@ extension HTTPResponse {
     return response
   }
 
+  /// A job whose rows are all at the broker.
+  static func accepted(_ job: Job) -> HTTPResponse {
+    data(status: 202) { writer in
+      writer.beginObject()
+      writer.field("jobId", job.id.hex)
+      writer.field("state", job.state.rawValue)
+      writer.field("received", job.counts.received)
+      writer.endObject()
+    }
+  }
+
   /// A page of a list with its `pagination`.
   static func page<Element>(
     _ page: ListPage<Element>, _ query: PageQuery, _ write: (Element, inout JSONWriter) -> Void

@@ -47,14 +47,9 @@ struct Provocation: Sendable {
 
   /// - Parameter gateway: another than the stack's own.
   func send(_ operation: Operation, _ call: Call, to gateway: String? = nil) async throws -> TestStack.Answer {
-    let target = target(operation, call)
-    let response = try await stage.stack.client.execute(
-      HTTPClientRequest(
-        operation.method, (gateway ?? stage.stack.baseURL) + target, headers: try headers(of: call, operation),
-        body: call.bytes, timeouts: .init(total: .seconds(60)), maxResponseBytes: 16 << 20))
-    return stage.stack.conforming(
-      TestStack.Answer(status: response.status, headers: response.headers, body: response.body), operation.method,
-      target)
+    try await stage.stack.send(
+      operation.method, target(operation, call), call.bytes, try headers(of: call, operation), to: gateway,
+      within: .seconds(60), atMost: 16 << 20)
   }
 
   /// Sends a head as it stands, and reads the answer to it.
