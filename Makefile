@@ -1,6 +1,6 @@
 # MiniCRM: everything a developer types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help doctor build test lint format demo up down status bench bench-rules bench-idle bench-import fuzz-rules \
+.PHONY: help doctor build test lint format demo up down status bench bench-bulk bench-rules bench-idle bench-import fuzz-rules \
 	fuzz-rules-json fuzz-api check-client chaos chaos-selftest docs examples clean
 
 help: ## list the targets
@@ -44,6 +44,9 @@ bench: ## measure end to end; ARGS='...' for the benchmark
 
 bench-rules: ## measure rules: evaluator, translator, counts; N leads in the database (1000000)
 	@scripts/bench.sh rules $(ARGS)
+
+bench-bulk: ## measure bulk requests by themselves, in turns with insertMany; ARGS='--leads N --rounds N'
+	@scripts/bench.sh bulk $(ARGS)
 
 bench-idle: ## measure the gateway beside idle connections: N of them (5000)
 	@scripts/bench.sh idle --connections $(or $(N),5000) $(ARGS)

@@ -87,6 +87,37 @@ extension BSONDocument {
     append(.array, key, nested: array.document)
   }
 
+  /// Appends an array of strings, written where it is to stand.
+  public mutating func append(_ key: String, strings: [String]) {
+    var size = BSONLimits.emptyDocument
+    // Type, index and its NUL, length and NUL of the text.
+    for (index, text) in strings.enumerated() { size += 7 + Self.digits(of: index) + text.utf8.count }
+    appendElement(.array, key, payload: size) { start in
+      start.storeBytes(of: UInt32(truncatingIfNeeded: size).littleEndian, as: UInt32.self)
+      var next = start + 4
+      for (index, text) in strings.enumerated() {
+        let digits = Self.digits(of: index)
+        next.storeBytes(of: BSONType.string.rawValue, as: UInt8.self)
+        next.storeDecimal(index, digits: digits, toByteOffset: 1)
+        next.storeBytes(of: 0, toByteOffset: 1 + digits, as: UInt8.self)
+        next += 2 + digits
+        var text = text
+        text.withUTF8 { next.storeText(UnsafeRawBufferPointer($0)) }
+        next += 5 + text.utf8.count
+      }
+      next.storeBytes(of: 0, as: UInt8.self)
+    }
+  }
+
+  private static func digits(of number: Int) -> Int {
+    var (digits, rest) = (1, number / 10)
+    while rest > 0 {
+      digits += 1
+      rest /= 10
+    }
+    return digits
+  }
+
   /// Appends the array that `build` fills.
   public mutating func appendArray(_ key: String, _ build: (inout BSONArrayBuilder) throws -> Void) rethrows {
     var builder = BSONArrayBuilder()
@@ -246,6 +277,16 @@ extension UnsafeMutableRawPointer {
   @inline(__always)
   func copy(_ source: UnsafeRawBufferPointer) {
     if let base = source.baseAddress { copyMemory(from: base, byteCount: source.count) }
+  }
+
+  /// So many decimal digits.
+  @inline(__always)
+  func storeDecimal(_ number: Int, digits: Int, toByteOffset offset: Int) {
+    var rest = number
+    for place in stride(from: offset + digits - 1, through: offset, by: -1) {
+      storeBytes(of: UInt8(truncatingIfNeeded: 48 + rest % 10), toByteOffset: place, as: UInt8.self)
+      rest /= 10
+    }
   }
 
   /// A length-prefixed, NUL-terminated string: 5 bytes more than its text.

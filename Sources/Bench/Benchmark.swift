@@ -50,17 +50,19 @@ struct Benchmark: Sendable {
 
     console.progress("bulk: \(grouped(options.leads)) leads")
     await meter.quiet()
-    results.bulk = try await profiled("bulk", profiler) {
-      try await BulkLeads(api: api, meter: meter, leads: options.leads).run(&checks)
+    results.bulk = try await Profiler.profiled("bulk", profiler) {
+      try await BulkLeads(api: api, meter: meter, leads: 0..<options.leads).run(&checks)
     }
     console.progress("floor: the same documents by insertMany")
     await meter.quiet()
-    results.floor = try await RawInsert(database: database, meter: meter).run(expected: options.leads, &checks)
+    let floor = RawInsert(database: database, meter: meter)
+    results.floor = try await floor.run(expected: options.leads, &checks)
+    try await floor.drop()
 
     console.progress("end to end: a campaign to \(grouped(options.leads)) leads")
     await meter.quiet()
     let campaign = try await CampaignScenario.prepare(api: api, running: running, meter: meter, console: console)
-    results.campaign = try await profiled("campaign", profiler) {
+    results.campaign = try await Profiler.profiled("campaign", profiler) {
       try await campaign.run(leads: options.leads, &checks)
     }
     let ledger = try await Ledger.read(stack.directory.appending(path: BenchStack.ledgerFile))
@@ -69,7 +71,7 @@ struct Benchmark: Sendable {
 
     console.progress("receipts: \(grouped(options.receipts)), one a request")
     await meter.quiet()
-    results.receipts = try await profiled("receipts", profiler) {
+    results.receipts = try await Profiler.profiled("receipts", profiler) {
       try await ReceiptScenario(
         api: api, running: running, database: database, meter: meter, campaign: campaign,
         connections: options.receiptConnections
@@ -77,19 +79,5 @@ struct Benchmark: Sendable {
     }
     results.checks = checks
     return results
-  }
-
-  /// Runs a scenario with the profiler on, if there is one.
-  private func profiled<T>(_ name: String, _ profiler: Profiler?, _ body: () async throws -> T) async throws -> T {
-    guard let profiler else { return try await body() }
-    let recording = try await profiler.record(name)
-    do {
-      let result = try await body()
-      await recording.finish()
-      return result
-    } catch {
-      await recording.abandon()
-      throw error
-    }
   }
 }

@@ -27,6 +27,14 @@ struct Bench {
         let isRight = try await IdleBenchmark(options: options, stack: stack, console: console).run()
         exit(isRight ? 0 : 1)
       }
+      if arguments.first == "bulk" {
+        guard let options = try BulkOptions(Array(arguments.dropFirst()), environment) else {
+          console.line(BulkOptions.usage)
+          exit(0)
+        }
+        let stack = BenchStack(environment: environment, console: console)
+        exit(try await BulkBenchmark(options: options, stack: stack, console: console).run() ? 0 : 1)
+      }
       if arguments.first == "import" {
         guard let options = try ImportOptions(Array(arguments.dropFirst())) else {
           console.line(ImportOptions.usage)

@@ -23,8 +23,8 @@ struct Options: Sendable {
     KAFKA_HOME, replicas and every setting of the processes are taken from the environment, as by devstack.
     The exit code is 0 when every number adds up.
 
-    minicrm-bench rules --help, minicrm-bench idle --help and minicrm-bench import --help tell how rules, idle connections and
-    imports of files are measured.
+    minicrm-bench bulk --help, rules --help, idle --help and import --help tell how bulk requests by themselves, rules, idle
+    connections and imports of files are measured.
     """
 
   /// - Returns: nil when help was asked for.

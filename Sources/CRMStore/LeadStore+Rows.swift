@@ -17,33 +17,41 @@ public enum RowOutcome: Sendable, Equatable {
 /// Rows that share a key, directly or through others, come into one batch in their order, so that later ones see what
 /// earlier ones did. Everything else may run side by side.
 struct RowBatches {
-  private var parents: [Int]
+  /// Row numbers; within a batch in ascending order.
+  let batches: [[Int]]
+  /// Whether no two rows share a key.
+  let areDistinct: Bool
 
   /// - Parameters:
-  ///   - keys: for each row the keys by which it may touch the same document as another row.
   ///   - size: rows in a batch, unless rows that belong together are more.
-  /// - Returns: row numbers; within a batch in ascending order.
-  static func make(keys: [[String]], size: Int) -> [[Int]] {
-    var batches = RowBatches(parents: Array(keys.indices))
+  ///   - keys: for a row the keys by which it may touch the same document as another row.
+  init(rows: Int, size: Int, keys: (Int) -> [String]) {
+    // Hashes alone tell of nearly every request that nothing is shared.
+    var hashes: Set<Int> = []
+    hashes.reserveCapacity(rows)
+    areDistinct = (0..<rows).allSatisfy { row in keys(row).allSatisfy { hashes.insert($0.hashValue).inserted } }
+    if areDistinct {
+      batches = stride(from: 0, to: rows, by: size).map { Array($0..<min($0 + size, rows)) }
+    } else {
+      var groups = RowGroups(rows: rows, keys: keys)
+      batches = groups.pack(size: size)
+    }
+  }
+}
+
+/// Which rows belong together.
+private struct RowGroups {
+  private var parents: [Int]
+
+  init(rows: Int, keys: (Int) -> [String]) {
+    parents = Array(0..<rows)
     var firstRow: [String: Int] = [:]
-    firstRow.reserveCapacity(keys.count)
-    var shared = false
-    for (row, rowKeys) in keys.enumerated() {
-      for key in rowKeys {
-        if let other = firstRow[key] {
-          if other != row {
-            batches.join(row, other)
-            shared = true
-          }
-        } else {
-          firstRow[key] = row
-        }
+    firstRow.reserveCapacity(rows)
+    for row in 0..<rows {
+      for key in keys(row) {
+        if let other = firstRow[key] { join(row, other) } else { firstRow[key] = row }
       }
     }
-    guard shared else {
-      return stride(from: 0, to: keys.count, by: size).map { Array($0..<min($0 + size, keys.count)) }
-    }
-    return batches.pack(size: size)
   }
 
   private mutating func root(_ row: Int) -> Int {
@@ -61,7 +69,7 @@ struct RowBatches {
     if first < second { parents[second] = first } else { parents[first] = second }
   }
 
-  private mutating func pack(size: Int) -> [[Int]] {
+  mutating func pack(size: Int) -> [[Int]] {
     var groups: [Int: [Int]] = [:]
     var order: [Int] = []
     for row in parents.indices {

@@ -15,8 +15,8 @@ extension Store {
   /// - Returns: an outcome for each row, in their order.
   public func applyOrders(_ rows: [OrderInput]) async throws -> [RowOutcome] {
     let now = clock.now()
-    let batches = RowBatches.make(keys: rows.map(\.batchKeys), size: Store.orderBatch)
-    return try await Store.runBatches(batches, rows: rows.count, concurrency: 3) { batch in
+    let plan = RowBatches(rows: rows.count, size: Store.orderBatch) { rows[$0].batchKeys }
+    return try await Store.runBatches(plan.batches, rows: rows.count, concurrency: 3) { batch in
       try await applyOrderBatch(batch.map { rows[$0] }, now: now)
     }
   }

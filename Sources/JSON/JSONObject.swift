@@ -11,15 +11,21 @@ public struct JSONObject: Sendable {
   public var count: Int { entries.count }
   public var keys: [String] { entries.map(\.key) }
 
+  /// The position of a member of that name: the first one at or after `start`, else the first before it.
+  public func index(of key: String, from start: Int = 0) -> Int? {
+    let start = Swift.min(start, entries.count)
+    for index in start..<entries.count where entries[index].key == key { return index }
+    for index in 0..<start where entries[index].key == key { return index }
+    return nil
+  }
+
   /// Reading finds the first member of that name. Writing replaces it in its place, appends it, or, with nil, removes it.
   public subscript(key: String) -> JSONValue? {
     get {
-      for entry in entries where entry.key == key { return entry.value }
-      return nil
+      index(of: key).map { entries[$0].value }
     }
     set {
-      let index = entries.firstIndex { $0.key == key }
-      switch (index, newValue) {
+      switch (index(of: key), newValue) {
       case (let index?, let value?): entries[index].value = value
       case (let index?, nil): entries.remove(at: index)
       case (nil, let value?): entries.append((key, value))

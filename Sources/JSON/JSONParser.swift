@@ -11,23 +11,7 @@ extension JSONValue {
   ///
   /// - Parameter maxDepth: levels of arrays and objects allowed, the outermost included; at most `deepestNesting`.
   public static func parse(_ bytes: UnsafeRawBufferPointer, maxDepth: Int = 64) throws(JSONError) -> JSONValue {
-    var document = csimdjson_document()
-    let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    let status = csimdjson_parse(base, bytes.count, &document)
-    guard status == CSIMDJSON_OK.rawValue, let tape = document.tape, let strings = document.strings else {
-      throw failure(status, bytes, maxDepth)
-    }
-    defer { csimdjson_release() }
-    var reader = TapeReader(tape: tape, strings: UnsafeRawPointer(strings), maxDepth: min(maxDepth, deepestNesting))
-    do {
-      return try reader.value(depth: 0)
-    } catch {
-      switch error {
-      case .tooDeep: throw .tooDeep(limit: reader.maxDepth)
-      case .duplicateKey(let path): throw .duplicateKey(path: path)
-      case .unrepresentable: throw JSONDiagnosis.explain(bytes, maxDepth: reader.maxDepth)
-      }
-    }
+    try read(bytes, maxDepth) { reader throws(TapeError) in try reader.value(depth: 0) }
   }
 
   public static func parse(_ bytes: [UInt8], maxDepth: Int = 64) throws(JSONError) -> JSONValue {
@@ -41,6 +25,48 @@ extension JSONValue {
     return try text.withUTF8 { buffer in
       Result { () throws(JSONError) in try parse(UnsafeRawBufferPointer(buffer), maxDepth: maxDepth) }
     }.get()
+  }
+
+  /// Parses a JSON text as `parse(_:maxDepth:)` does, but hands the elements of one array, a member of the outermost object,
+  /// over one after another, so that they are never all in memory.
+  ///
+  /// - Parameters:
+  ///   - limit: elements that the array may have. One that has more, or none, is a member like any other.
+  ///   - body: takes an element and its position. The text may still turn out to be bad further on.
+  /// - Returns: the value, without that member where its elements were handed over; and whether they were.
+  public static func parse(
+    _ bytes: [UInt8], maxDepth: Int = 64, elementsOf key: String, atMost limit: Int,
+    _ body: (_ index: Int, JSONValue) -> Void
+  ) throws(JSONError) -> (rest: JSONValue, handedOver: Bool) {
+    try bytes.withUnsafeBytes { buffer in
+      Result { () throws(JSONError) in
+        try read(buffer, maxDepth) { reader throws(TapeError) in
+          try reader.value(handingOver: key, atMost: limit, body)
+        }
+      }
+    }.get()
+  }
+
+  private static func read<Value>(
+    _ bytes: UnsafeRawBufferPointer, _ maxDepth: Int, _ body: (inout TapeReader) throws(TapeError) -> Value
+  ) throws(JSONError) -> Value {
+    var document = csimdjson_document()
+    let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    let status = csimdjson_parse(base, bytes.count, &document)
+    guard status == CSIMDJSON_OK.rawValue, let tape = document.tape, let strings = document.strings else {
+      throw failure(status, bytes, maxDepth)
+    }
+    defer { csimdjson_release() }
+    var reader = TapeReader(tape: tape, strings: UnsafeRawPointer(strings), maxDepth: min(maxDepth, deepestNesting))
+    do {
+      return try body(&reader)
+    } catch {
+      switch error {
+      case .tooDeep: throw .tooDeep(limit: reader.maxDepth)
+      case .duplicateKey(let path): throw .duplicateKey(path: path)
+      case .unrepresentable: throw JSONDiagnosis.explain(bytes, maxDepth: reader.maxDepth)
+      }
+    }
   }
 
   private static func failure(_ status: Int32, _ bytes: UnsafeRawBufferPointer, _ maxDepth: Int) -> JSONError {
@@ -103,34 +129,71 @@ private struct TapeReader {
     }
   }
 
-  private mutating func array(_ word: UInt64, depth: Int) throws(TapeError) -> [JSONValue] {
-    guard depth <= maxDepth else { throw .tooDeep }
-    let end = Self.indexPastEnd(word) - 1
-    var elements: [JSONValue] = []
-    elements.reserveCapacity(Self.count(word))
-    index += 1
-    while index < end {
-      do {
-        elements.append(try value(depth: depth))
+  /// The outermost value; see `JSONValue.parse(_:maxDepth:elementsOf:atMost:_:)`.
+  mutating func value(
+    handingOver key: String, atMost limit: Int, _ body: (_ index: Int, JSONValue) -> Void
+  ) throws(TapeError) -> (rest: JSONValue, handedOver: Bool) {
+    let word = tape[index]
+    guard Self.isType(word, "{") else { return (try value(depth: 0), false) }
+    var handedOver = false
+    let rest = try object(word, depth: 1) { member, reader throws(TapeError) in
+      guard member == key else { return false }
+      guard !handedOver else { throw .duplicateKey(path: key) }
+      let word = reader.tape[reader.index]
+      guard Self.isType(word, "["), (1...limit).contains(Self.count(word)) else { return false }
+      handedOver = true
+      do throws(TapeError) {
+        try reader.elements(word, depth: 2, body)
       } catch {
-        throw error.within("[\(elements.count)]")
+        throw error.within(key)
       }
+      return true
     }
-    index = end + 1
+    return (.object(rest), handedOver)
+  }
+
+  private mutating func array(_ word: UInt64, depth: Int) throws(TapeError) -> [JSONValue] {
+    var elements: [JSONValue] = []
+    elements.reserveCapacity(Self.reservation(word))
+    try self.elements(word, depth: depth) { elements.append($1) }
     return elements
   }
 
-  private mutating func object(_ word: UInt64, depth: Int) throws(TapeError) -> JSONObject {
+  @inline(__always)
+  private mutating func elements(
+    _ word: UInt64, depth: Int, _ body: (_ index: Int, JSONValue) -> Void
+  ) throws(TapeError) {
+    guard depth <= maxDepth else { throw .tooDeep }
+    let end = Self.indexPastEnd(word) - 1
+    var count = 0
+    index += 1
+    while index < end {
+      do {
+        body(count, try value(depth: depth))
+      } catch {
+        throw error.within("[\(count)]")
+      }
+      count += 1
+    }
+    index = end + 1
+  }
+
+  /// - Parameter take: gets each key with the reader at its value; true when it has read that, and the object is to do
+  ///   without.
+  private mutating func object(
+    _ word: UInt64, depth: Int, take: (String, inout TapeReader) throws(TapeError) -> Bool = { _, _ in false }
+  ) throws(TapeError) -> JSONObject {
     guard depth <= maxDepth else { throw .tooDeep }
     let end = Self.indexPastEnd(word) - 1
     var entries: [(key: String, value: JSONValue)] = []
-    entries.reserveCapacity(Self.count(word))
-    var seen = KeySet(expected: Self.count(word))
+    entries.reserveCapacity(Self.reservation(word))
+    var seen = KeySet(expected: Self.reservation(word))
     index += 1
     while index < end {
       let key = try string(tape[index])
       index += 1
       guard seen.insert(key, among: entries) else { throw .duplicateKey(path: key) }
+      if try take(key, &self) { continue }
       do {
         entries.append((key, try value(depth: depth)))
       } catch {
@@ -153,8 +216,15 @@ private struct TapeReader {
 
   private static func indexPastEnd(_ word: UInt64) -> Int { Int(word & 0xFFFF_FFFF) }
 
-  /// Number of elements, saturated by simdjson at 2^24 - 1; also capped here, since it only sizes a reservation.
-  private static func count(_ word: UInt64) -> Int { min(Int(word >> 32 & 0xFF_FFFF), 65_536) }
+  /// Number of elements, saturated by simdjson at 2^24 - 1.
+  private static func count(_ word: UInt64) -> Int { Int(word >> 32 & 0xFF_FFFF) }
+
+  /// Elements to make room for before they are read.
+  private static func reservation(_ word: UInt64) -> Int { min(count(word), 65_536) }
+
+  private static func isType(_ word: UInt64, _ type: Unicode.Scalar) -> Bool {
+    UInt8(truncatingIfNeeded: word >> 56) == UInt8(ascii: type)
+  }
 }
 
 extension TapeError {

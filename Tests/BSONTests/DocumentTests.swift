@@ -47,6 +47,16 @@ import Testing
     #expect(literal.keys == ["s", "i", "l", "n", "d", "b", "o", "t", "u", "z", "e", "f", "a"])
   }
 
+  @Test(arguments: [0, 1, 2, 10, 11, 101, 1001])
+  func stringsAreWrittenAsTheArrayOfTheirValues(count: Int) throws {
+    let strings = (0..<count).map { ["", "é€😀", "a\0b", "number \($0)"][$0 % 4] }
+    var document: BSONDocument = ["before": 1]
+    document.append("list", strings: strings)
+    document.append("after", 2)
+    #expect(document == ["before": 1, "list": .array(strings.map { .string($0) }), "after": 2])
+    #expect(try BSONDocument(validating: document.bytes) == document)
+  }
+
   @Test func literalsNestAsFiltersDo() throws {
     let ids: [BSONValue] = [1, 2]
     let filter: BSONDocument = ["_id": ["$in": .array(ids)], "rank": ["$lt": 3]]

@@ -47,6 +47,16 @@ import Testing
       ])
   }
 
+  @Test func findsMembersInAnyOrderAndReportsEveryUnknownOneHoweverManyThereAre() {
+    let backwards: JSONValue = ["visits": 2, "tags": [], "emails": ["a@b.co"], "name": "Ann"]
+    #expect(LeadInput.decode(backwards).problems == [])
+    let members = (0..<70).map { (key: "k\($0)", value: JSONValue.int(0)) }
+    let named: [(key: String, value: JSONValue)] = [("emails", ["a@b.co"]), ("name", "Ann")]
+    let expected = members.map { "\($0.key) unknown_field" }.sorted()
+    #expect(LeadInput.decode(.object(JSONObject(members + named))).problems == expected)
+    #expect(LeadInput.decode(.object(JSONObject(named + members))).problems == expected)
+  }
+
   @Test func requiresNameAndEmailUnlessPartial() throws {
     #expect(LeadInput.decode([:]).problems == ["emails required", "name required"])
     #expect(LeadInput.decode(["name": " ", "emails": []]).problems == ["emails too_few", "name required"])

@@ -29,6 +29,29 @@ import Testing
     #expect(count == 2500)
   }
 
+  @Test func aFewKnownLeadsAmongManyNewOnesAreMerged() async throws {
+    let store = try await TestServers.shared.store()
+    let rows = (0..<1000).map { Self.row("lead\($0)@example.com", name: "Lead \($0)", more: ["also\($0)@example.com"]) }
+    // Rows 0, 31, 62, … are the sample by which a batch is judged.
+    let known = [1, 500, 998]
+    _ = try await store.upsertLeads(known.map { Self.row("also\($0)@example.com", name: "Known") } + [rows[700]])
+    _ = try await store.upsertLeads([Self.row("lead3@example.com"), Self.row("also3@example.com")])
+    let outcomes = try await store.upsertLeads(rows)
+    for (index, outcome) in outcomes.enumerated() {
+      switch index {
+      case 1, 500, 998: #expect(outcome == .modified, "row \(index)")
+      case 700: #expect(outcome == .unchanged)
+      case 3: #expect(outcome != .inserted && outcome != .modified && outcome != .unchanged)
+      default: #expect(outcome == .inserted, "row \(index)")
+      }
+    }
+    let (leads, renamed) = try await store.mongo.withConnection {
+      (try $0.count(Collections.leads, [:]), try $0.count(Collections.leads, ["name": "Known"]))
+    }
+    #expect(leads == 1001)
+    #expect(renamed == 0)
+  }
+
   @Test func aRowChangesOnlyWhatItGives() async throws {
     let store = try await TestServers.shared.store()
     let first = Self.row("a@x.com", spend: 10, tags: ["vip"], metadata: ["city": "Oslo", "age": 30])
@@ -166,7 +189,9 @@ import Testing
 
   @Test func rowsThatShareAKeyComeIntoOneBatch() {
     let keys = (0..<40).map { ["k\($0)"] } + [["k3", "new"], ["new", "k17"]]
-    let batches = RowBatches.make(keys: keys, size: 10)
+    let plan = RowBatches(rows: keys.count, size: 10) { keys[$0] }
+    #expect(!plan.areDistinct)
+    let batches = plan.batches
     #expect(batches.flatMap { $0 }.sorted() == Array(0..<42))
     #expect(batches.allSatisfy { $0 == $0.sorted() })
     let together = batches.first { $0.contains(3) }

@@ -5,6 +5,7 @@ import HTTP
 import JSON
 import Kafka
 import Mongo
+import Runtime
 
 /// How a bulk request is carried out.
 enum BulkMode: String, CaseIterable, Sendable {
@@ -17,8 +18,6 @@ enum BulkMode: String, CaseIterable, Sendable {
 /// The rows of a bulk request, and what became of them. Leads and orders differ in how a row is read and stored.
 struct BulkRequest<Input: Sendable>: Sendable {
   static var rowLimit: Int { 10_000 }
-  /// Rows read by one task: enough to be worth it, few enough to use every processor.
-  private static var slice: Int { 1000 }
 
   let kind: JobKind
   /// The member that holds the rows: `leads`, `orders`.
@@ -26,51 +25,58 @@ struct BulkRequest<Input: Sendable>: Sendable {
   let decode: @Sendable (JSONValue, String) -> Result<Input, ValidationError>
   let store: @Sendable ([Input]) async throws -> [RowOutcome]
 
-  /// Reads the envelope: only what is wrong with it fails the request.
-  func rows(of request: APIRequest) throws -> [JSONValue] {
-    var reader = ObjectReader(try request.json())
-    let rows = reader.array(member, required: true, count: 1...Self.rowLimit)
-    if let error = ValidationError(reader.finish()) { throw error }
-    return rows ?? []
+  /// The rows as they came. Only what is wrong with the envelope fails the request.
+  func rows(of request: APIRequest) async throws -> [JSONValue] {
+    try await bulkReaders.run {
+      var rows: [JSONValue] = []
+      try read(request) { rows.append($1) }
+      return rows
+    }
   }
 
   /// Stores the good rows and reports the bad ones.
-  func carryOut(_ rows: [JSONValue]) async throws -> BulkSummary {
-    let decoded = await decodeAll(rows)
-    var good: [Input] = []
-    var positions: [Int] = []
-    good.reserveCapacity(rows.count)
-    positions.reserveCapacity(rows.count)
+  func carryOut(_ request: APIRequest) async throws -> BulkSummary {
+    let rows = try await bulkReaders.run { try decoded(request) }
     var summary = BulkSummary()
-    for (index, row) in decoded.enumerated() {
-      switch row {
-      case .success(let input):
-        good.append(input)
-        positions.append(index)
-      case .failure(let error): summary.rejected.append((index, error.errors))
-      }
-    }
-    let outcomes = try await store(good)
-    for (position, outcome) in zip(positions, outcomes) {
+    summary.rejected = rows.bad
+    let outcomes = try await store(rows.good)
+    for (position, outcome) in zip(rows.positions, outcomes) {
       summary.count(outcome, row: position, path: "\(member)[\(position)]")
     }
     summary.rejected.sort { $0.index < $1.index }
     return summary
   }
 
-  private func decodeAll(_ rows: [JSONValue]) async -> [Result<Input, ValidationError>] {
-    await withTaskGroup(of: (start: Int, inputs: [Result<Input, ValidationError>]).self) { group in
-      for start in stride(from: 0, to: rows.count, by: Self.slice) {
-        group.addTask {
-          (start, (start..<min(start + Self.slice, rows.count)).map { decode(rows[$0], "\(member)[\($0)]") })
-        }
+  private struct Rows: Sendable {
+    var good: [Input] = []
+    /// Of the good ones, in the request.
+    var positions: [Int] = []
+    var bad: [(index: Int, errors: [FieldError])] = []
+  }
+
+  private func decoded(_ request: APIRequest) throws -> Rows {
+    var rows = Rows()
+    try read(request) { index, row in
+      switch decode(row, "\(member)[\(index)]") {
+      case .success(let input):
+        rows.good.append(input)
+        rows.positions.append(index)
+      case .failure(let error): rows.bad.append((index, error.errors))
       }
-      var slices: [(start: Int, inputs: [Result<Input, ValidationError>])] = []
-      for await slice in group { slices.append(slice) }
-      return slices.sorted { $0.start < $1.start }.flatMap(\.inputs)
     }
+    return rows
+  }
+
+  private func read(_ request: APIRequest, _ body: (_ index: Int, JSONValue) -> Void) throws {
+    let (envelope, handedOver) = try request.json(elementsOf: member, atMost: Self.rowLimit, body)
+    var reader = ObjectReader(envelope)
+    if !handedOver { _ = reader.array(member, required: true, count: 1...Self.rowLimit) }
+    if let error = ValidationError(reader.finish()) { throw error }
   }
 }
+
+/// Reads bodies of thousands of rows, which takes long enough to keep others waiting on Swift's own threads.
+private let bulkReaders = BlockingPool(name: "bulk-read", threads: 2)
 
 /// What became of the rows of a bulk request.
 struct BulkSummary: Sendable {
@@ -82,7 +88,7 @@ struct BulkSummary: Sendable {
 
   var accepted: Int { inserted + matched }
 
-  mutating func count(_ outcome: RowOutcome, row: Int, path: String) {
+  mutating func count(_ outcome: RowOutcome, row: Int, path: @autoclosure () -> String) {
     switch outcome {
     case .inserted: inserted += 1
     case .modified:
@@ -90,6 +96,7 @@ struct BulkSummary: Sendable {
       matched += 1
     case .unchanged: matched += 1
     case .rejected(let errors):
+      let path = path()
       let placed = errors.map { FieldError(field: "\(path).\($0.field)", code: $0.code, message: $0.message) }
       rejected.append((row, placed))
     }

@@ -20,15 +20,14 @@ struct BulkHandler<Input: Sendable>: Sendable {
     var query = request.query
     let mode: BulkMode = query.choice("mode") ?? .sync
     try query.finish()
-    let rows = try bulk.rows(of: request)
     switch mode {
-    case .sync: return try await storeNow(rows, request)
-    case .async: return try await handOver(rows, request)
+    case .sync: return try await storeNow(request)
+    case .async: return try await handOver(try await bulk.rows(of: request), request)
     }
   }
 
-  private func storeNow(_ rows: [JSONValue], _ request: APIRequest) async throws -> HTTPResponse {
-    let summary = try await bulk.carryOut(rows)
+  private func storeNow(_ request: APIRequest) async throws -> HTTPResponse {
+    let summary = try await bulk.carryOut(request)
     do {
       _ = try await store.recordFinishedJob(
         bulk.kind, summary.counts, errors: summary.rowErrors, id: request.effectID)

@@ -57,6 +57,17 @@ struct APIRequest: Sendable {
     return try JSONValue.parse(http.body.bytes ?? [], maxDepth: APIRequest.jsonDepth)
   }
 
+  /// The JSON body, with the elements of one array handed over one after another: see `JSONValue`'s parser.
+  ///
+  /// - Throws: `Problem` when the content type is another, or the text is not JSON.
+  func json(
+    elementsOf member: String, atMost limit: Int, _ body: (_ index: Int, JSONValue) -> Void
+  ) throws -> (rest: JSONValue, handedOver: Bool) {
+    try checkContentType()
+    return try JSONValue.parse(
+      http.body.bytes ?? [], maxDepth: APIRequest.jsonDepth, elementsOf: member, atMost: limit, body)
+  }
+
   /// The JSON body of a request that may come without one.
   func jsonIfAny() throws -> JSONValue? {
     guard let bytes = http.body.bytes, !bytes.isEmpty else { return nil }

@@ -72,8 +72,9 @@ struct ImportBenchmark: Sendable {
 
     console.progress("floor: the same documents by insertMany")
     await meter.quiet()
-    let floor = try await RawInsert(database: BenchDatabase(client: mongo), meter: meter).run(
-      expected: options.rows, &checks)
+    let raw = RawInsert(database: BenchDatabase(client: mongo), meter: meter)
+    let floor = try await raw.run(expected: options.rows, &checks)
+    try await raw.drop()
     let peak = used.processes.first { $0.name == "api-gateway" }?.peakBytes ?? 0
     await stack.dropOwnDatabase(mongo)
     await mongo.close()

@@ -38,6 +38,19 @@ struct ProcessMeter: Sendable {
     }
   }
 
+  /// Waits until servers that were just started have warmed up: Kafka's virtual machine compiles for a minute. Not for
+  /// ever.
+  func settled() async {
+    let clock = ContinuousClock()
+    let deadline = clock.now + .seconds(120)
+    while clock.now < deadline {
+      let before = processes.reduce(0) { $0 + $1.cpuSeconds }
+      guard (try? await Task.sleep(for: .seconds(10))) != nil else { return }
+      // A fifth of a processor, all processes together.
+      if processes.reduce(0, { $0 + $1.cpuSeconds }) - before < 2 { return }
+    }
+  }
+
   /// A measurement under way.
   struct Reading: Sendable {
     private let processes: [MeasuredProcess]

@@ -24,6 +24,20 @@ struct Profiler: Sendable {
     try FileManager.default.createDirectory(at: self.directory, withIntermediateDirectories: true)
   }
 
+  /// Runs a scenario with the profiler on, if there is one.
+  static func profiled<T>(_ name: String, _ profiler: Profiler?, _ body: () async throws -> T) async throws -> T {
+    guard let profiler else { return try await body() }
+    let recording = try await profiler.record(name)
+    do {
+      let result = try await body()
+      await recording.finish()
+      return result
+    } catch {
+      await recording.abandon()
+      throw error
+    }
+  }
+
   func record(_ name: String) async throws -> Recording {
     let data = directory.appending(path: "\(name).data")
     // The whole machine where that is allowed: a buffer a processor costs far less than one a thread.

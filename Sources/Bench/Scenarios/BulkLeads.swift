@@ -17,7 +17,8 @@ struct BulkLeads: Sendable {
 
   let api: APIClient
   let meter: ProcessMeter
-  let leads: Int
+  /// Numbers of the sample leads.
+  let leads: Range<Int>
 
   func run(_ checks: inout Checks) async throws -> StoreResult {
     let bodies = SampleLeads.requests(of: leads, batch: Self.batch)
@@ -33,9 +34,9 @@ struct BulkLeads: Sendable {
     }
     let seconds = began.duration(to: .now) / .seconds(1)
     let used = reading.end()
-    checks.expect("leads accepted", accepted.total, "the leads sent", leads)
-    checks.expect("leads inserted", inserted.total, "the leads sent", leads)
+    checks.expect("leads accepted", accepted.total, "the leads sent", leads.count)
+    checks.expect("leads inserted", inserted.total, "the leads sent", leads.count)
     checks.expect("leads rejected", rejected.total, "none", 0)
-    return StoreResult(leads: leads, seconds: seconds, uses: used.processes, machine: used.machine)
+    return StoreResult(leads: leads.count, seconds: seconds, uses: used.processes, machine: used.machine)
   }
 }

@@ -9,8 +9,9 @@ struct RawInsert: Sendable {
   let database: BenchDatabase
   let meter: ProcessMeter
 
-  func run(expected: Int, _ checks: inout Checks) async throws -> StoreResult {
-    let documents = try await database.leads(limit: expected)
+  /// - Parameter skipping: leads that came before those to be inserted.
+  func run(skipping: Int = 0, expected: Int, _ checks: inout Checks) async throws -> StoreResult {
+    let documents = try await database.leads(skipping: skipping, limit: expected)
     checks.expect("leads stored", documents.count, "the leads sent", expected)
     let batch = BulkLeads.batch
     let batches = stride(from: 0, to: documents.count, by: batch).map {
@@ -29,7 +30,10 @@ struct RawInsert: Sendable {
     let seconds = began.duration(to: .now) / .seconds(1)
     let used = reading.end()
     checks.expect("documents inserted", inserted.total, "the leads stored", documents.count)
-    try await client.withConnection { try $0.dropCollection(Self.collection) }
     return StoreResult(leads: documents.count, seconds: seconds, uses: used.processes, machine: used.machine)
+  }
+
+  func drop() async throws {
+    try await database.client.withConnection { try $0.dropCollection(Self.collection) }
   }
 }

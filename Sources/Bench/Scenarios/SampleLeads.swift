@@ -3,13 +3,13 @@ import JSON
 /// Made-up leads, the same at every run: about 300 bytes of JSON each, or 150 of CSV.
 struct SampleLeads {
   /// Bodies of bulk requests.
-  static func requests(of count: Int, batch: Int) -> [[UInt8]] {
-    stride(from: 0, to: count, by: batch).map { start in
+  static func requests(of numbers: Range<Int>, batch: Int) -> [[UInt8]] {
+    stride(from: numbers.lowerBound, to: numbers.upperBound, by: batch).map { start in
       var writer = JSONWriter(reservingCapacity: batch * 320)
       writer.beginObject()
       writer.key("leads")
       writer.beginArray()
-      for index in start..<min(start + batch, count) { SampleLead(index: index).write(to: &writer) }
+      for index in start..<min(start + batch, numbers.upperBound) { SampleLead(index: index).write(to: &writer) }
       writer.endArray()
       writer.endObject()
       return writer.bytes

@@ -9,9 +9,10 @@ struct BenchDatabase: Sendable {
     try await client.withConnection { try $0.command(["buildInfo": 1]) }["version"]?.stringValue ?? "unknown"
   }
 
-  /// Every lead as it is stored.
-  func leads(limit: Int) async throws -> [BSONDocument] {
-    try await client.withConnection { try $0.findAll("leads", [:], .init(batchSize: 5000), limit: limit) }
+  /// Leads as they are stored, oldest first.
+  func leads(skipping: Int, limit: Int) async throws -> [BSONDocument] {
+    let options = FindOptions(sort: ["_id": 1], skip: skipping, batchSize: 5000)
+    return try await client.withConnection { try $0.findAll("leads", [:], options, limit: limit) }
   }
 
   /// Delivered sends of a campaign: send id, vendor, the vendor's message id.

@@ -60,6 +60,11 @@ struct BenchStack: Sendable {
     environment["RATE_LIMIT_PER_MINUTE"] = "0"
     environment["AUTH_MODE"] = "off"
     environment["MONGODB_DB_NAME"] = ownDatabase
+    // MongoDB's own default, half of the memory less a gigabyte; devstack's is what a laptop can spare.
+    if (environment["MONGOD_CACHE_GB"] ?? "").isEmpty {
+      let gigabytes = ProcessInfo.processInfo.physicalMemory >> 30
+      environment["MONGOD_CACHE_GB"] = "\(max(1, (Int(gigabytes) - 1) / 2))"
+    }
     for name in ["VENDOR_SIMULATOR_URL", "RECEIPT_URL", "LEDGER_PATH"] { environment[name] = nil }
     return environment
   }

@@ -117,10 +117,4 @@ extension BSONDocument {
   mutating func append(_ key: String, optional text: String?) {
     if let text { append(key, text) }
   }
-
-  mutating func append(_ key: String, strings: [String]) {
-    appendArray(key) { array in
-      for string in strings { array.append(string) }
-    }
-  }
 }

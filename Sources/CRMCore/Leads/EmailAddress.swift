@@ -10,7 +10,8 @@ public enum EmailAddress {
     }
     let isValid = trimmed.utf8.withContiguousStorageIfAvailable(isMailbox) ?? isMailbox(Array(trimmed.utf8))
     guard isValid else { return .failure(FieldProblem("invalid_email", "is not a valid e-mail address")) }
-    return .success(trimmed.lowercased())
+    // A valid address is ASCII; nearly all of them come in lower case.
+    return .success(trimmed.utf8.contains(where: isCapital) ? trimmed.lowercased() : trimmed)
   }
 
   private static func isMailbox(_ bytes: some RandomAccessCollection<UInt8>) -> Bool {
@@ -37,13 +38,28 @@ public enum EmailAddress {
 
   /// At least two labels; the last has a letter, so that an IP address is none.
   private static func isDomain(_ bytes: some RandomAccessCollection<UInt8>) -> Bool {
-    let labels = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard labels.count >= 2, labels.last?.contains(where: isLetter) == true else { return false }
-    return labels.allSatisfy { label in
-      (1...63).contains(label.count) && label.first != UInt8(ascii: "-") && label.last != UInt8(ascii: "-")
-        && label.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
+    var labels = 0
+    var length = 0
+    var hasLetter = false
+    var last = UInt8(ascii: ".")
+    func endsLabel() -> Bool { (1...63).contains(length) && last != UInt8(ascii: "-") }
+    for byte in bytes {
+      if byte == UInt8(ascii: ".") {
+        guard endsLabel() else { return false }
+        labels += 1
+        length = 0
+        hasLetter = false
+      } else {
+        guard isLetter(byte) || isDigit(byte) || byte == UInt8(ascii: "-") && length > 0 else { return false }
+        length += 1
+        hasLetter = hasLetter || isLetter(byte)
+      }
+      last = byte
     }
+    return labels >= 1 && endsLabel() && hasLetter
   }
+
+  private static func isCapital(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
 
   private static func isLetter(_ byte: UInt8) -> Bool {
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)

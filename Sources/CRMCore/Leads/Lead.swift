@@ -70,7 +70,7 @@ extension Lead {
   }
 
   public func bson() -> BSONDocument {
-    var document = BSONDocument(capacity: 256 + metadata.bytes.count)
+    var document = BSONDocument(capacity: 384 + metadata.bytes.count)
     document.append("_id", id)
     document.append("name", name)
     document.append("emails", strings: emails)

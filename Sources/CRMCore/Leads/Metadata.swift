@@ -9,14 +9,18 @@ public enum Metadata {
   public static let mostElements = 1_000
 
   /// The value to store, or every error with its path.
-  public static func decode(_ json: JSONValue, path: String) -> Result<BSONDocument, ValidationError> {
+  ///
+  /// - Parameter path: of the metadata within the body; asked for only when something is wrong.
+  public static func decode(
+    _ json: JSONValue, path: @autoclosure () -> String
+  ) -> Result<BSONDocument, ValidationError> {
     guard case .object(let object) = json else {
-      return .failure(ValidationError(FieldError(field: path, ObjectReader.wrongType(json, expected: "an object"))))
+      return .failure(ValidationError(FieldError(field: path(), ObjectReader.wrongType(json, expected: "an object"))))
     }
     var decoder = MetadataDecoder()
     let document = decoder.document(object, path: path, depth: 1)
     if decoder.keys > mostKeys {
-      decoder.errors.append(FieldError(field: path, code: "too_many", message: "must have at most \(mostKeys) keys"))
+      decoder.errors.append(FieldError(field: path(), code: "too_many", message: "must have at most \(mostKeys) keys"))
     }
     if let error = ValidationError(decoder.errors) { return .failure(error) }
     return .success(document)
@@ -44,8 +48,9 @@ private struct MetadataDecoder {
   var errors: [FieldError] = []
   var keys = 0
 
-  mutating func document(_ object: JSONObject, path: String, depth: Int) -> BSONDocument {
-    var document = BSONDocument()
+  mutating func document(_ object: JSONObject, path: () -> String, depth: Int) -> BSONDocument {
+    // Strings of a few words; more room is made where it is needed.
+    var document = BSONDocument(capacity: 16 + 32 * min(object.count, Metadata.mostKeys))
     for (key, value) in object.entries {
       keys += 1
       // Enough is known by then; a body of a million bad keys must not become a million errors.
@@ -53,22 +58,22 @@ private struct MetadataDecoder {
       guard Metadata.isKey(key[...].utf8) else {
         errors.append(
           FieldError(
-            field: "\(path).\(key.prefix(100))", code: "invalid_key",
+            field: "\(path()).\(key.prefix(100))", code: "invalid_key",
             message: "must have 1 to 64 of A-Z a-z 0-9 _ - as its name, and not digits only"))
         continue
       }
       guard depth <= Metadata.deepestKey else {
         errors.append(
           FieldError(
-            field: "\(path).\(key)", code: "too_deep", message: "is nested deeper than \(Metadata.deepestKey) keys"))
+            field: "\(path()).\(key)", code: "too_deep", message: "is nested deeper than \(Metadata.deepestKey) keys"))
         continue
       }
       if case .object(let nested) = value {
-        document.append(key, document: self.document(nested, path: "\(path).\(key)", depth: depth + 1))
+        document.append(key, document: self.document(nested, path: { "\(path()).\(key)" }, depth: depth + 1))
       } else if case .array(let elements) = value {
-        document.append(key, array: array(elements, path: "\(path).\(key)"))
+        document.append(key, array: array(elements, path: { "\(path()).\(key)" }))
       } else if let scalar = scalar(
-        value, path: "\(path).\(key)", expected: "a string, number, boolean, array or object")
+        value, path: { "\(path()).\(key)" }, expected: "a string, number, boolean, array or object")
       {
         document.append(key, scalar)
       }
@@ -76,30 +81,30 @@ private struct MetadataDecoder {
     return document
   }
 
-  private mutating func array(_ elements: [JSONValue], path: String) -> [BSONValue] {
+  private mutating func array(_ elements: [JSONValue], path: () -> String) -> [BSONValue] {
     guard elements.count <= Metadata.mostElements else {
       errors.append(
-        FieldError(field: path, code: "too_many", message: "must have at most \(Metadata.mostElements) elements"))
+        FieldError(field: path(), code: "too_many", message: "must have at most \(Metadata.mostElements) elements"))
       return []
     }
     return elements.enumerated().compactMap { index, element in
-      scalar(element, path: "\(path)[\(index)]", expected: "a string, number or boolean")
+      scalar(element, path: { "\(path())[\(index)]" }, expected: "a string, number or boolean")
     }
   }
 
-  private mutating func scalar(_ value: JSONValue, path: String, expected: String) -> BSONValue? {
+  private mutating func scalar(_ value: JSONValue, path: () -> String, expected: String) -> BSONValue? {
     switch value {
     case .string(let text):
       guard text.utf8.count <= Metadata.longestString else {
         errors.append(
-          FieldError(field: path, code: "too_long", message: "must have at most \(Metadata.longestString) bytes"))
+          FieldError(field: path(), code: "too_long", message: "must have at most \(Metadata.longestString) bytes"))
         return nil
       }
       return .string(text)
     case .int, .double, .bool:
       return BSONValue(json: value)
     case .null, .array, .object:
-      errors.append(FieldError(field: path, ObjectReader.wrongType(value, expected: expected)))
+      errors.append(FieldError(field: path(), ObjectReader.wrongType(value, expected: expected)))
       return nil
     }
   }

@@ -2,6 +2,7 @@
 public enum PhoneNumber {
   /// The number without its separators (spaces, hyphens, dots, parentheses), a leading `00` read as `+`.
   public static func normalise(_ text: String) -> Result<String, FieldProblem> {
+    if isNormal(text.utf8) { return .success(text) }
     var digits: [UInt8] = []
     digits.reserveCapacity(16)
     for character in text.unicodeScalars {
@@ -16,10 +17,14 @@ public enum PhoneNumber {
       guard digits.count <= 17 else { return .failure(problem) }
     }
     if digits.starts(with: "00".utf8) { digits.replaceSubrange(0..<2, with: CollectionOfOne(UInt8(ascii: "+"))) }
-    guard digits.first == UInt8(ascii: "+"), (8...16).contains(digits.count), digits[1] != UInt8(ascii: "0"),
-      !digits.dropFirst().contains(UInt8(ascii: "+"))
-    else { return .failure(problem) }
-    return .success(String(decoding: digits, as: UTF8.self))
+    return isNormal(digits) ? .success(String(decoding: digits, as: UTF8.self)) : .failure(problem)
+  }
+
+  private static func isNormal(_ text: some Collection<UInt8>) -> Bool {
+    guard (8...16).contains(text.count), text.first == UInt8(ascii: "+") else { return false }
+    let digits = text.dropFirst()
+    return digits.first != UInt8(ascii: "0")
+      && digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
   }
 
   private static let problem = FieldProblem(

@@ -12,7 +12,10 @@ public struct ObjectReader: Sendable {
   public let path: String
   public private(set) var errors: [FieldError] = []
   private let object: JSONObject?
-  private var known: [String] = []
+  /// Members that a getter asked for.
+  private var known = MemberSet()
+  /// Where the next member is looked for first: most senders write them in the order in which they are described.
+  private var next = 0
 
   public init(_ json: JSONValue, path: String = "") {
     self.path = path
@@ -38,21 +41,24 @@ public struct ObjectReader: Sendable {
 
   /// The member as it is.
   public mutating func value(_ key: String, required: Bool = false) -> JSONValue? {
-    known.append(key)
     guard let object else { return nil }
-    let value = object[key]
-    if value == nil, required { reject(key, FieldProblem("required", "is required")) }
-    return value
+    guard let index = object.index(of: key, from: next) else {
+      if required { reject(key, FieldProblem("required", "is required")) }
+      return nil
+    }
+    known.insert(index)
+    next = index + 1
+    return object.entries[index].value
   }
 
   /// All errors, those for members that nobody asked for included.
   public mutating func finish() -> [FieldError] {
-    if let object, object.count > known.count || object.contains(where: { !known.contains($0.key) }) {
-      for key in object.keys where !known.contains(key) {
-        let shown =
-          key.unicodeScalars.count <= 100 ? key : String(String.UnicodeScalarView(key.unicodeScalars.prefix(100)))
-        reject(shown, FieldProblem("unknown_field", "is not a known field"))
-      }
+    guard let object, known.count < object.count else { return errors }
+    for (index, member) in object.entries.enumerated() where !known.contains(index) {
+      let key = member.key
+      let shown =
+        key.unicodeScalars.count <= 100 ? key : String(String.UnicodeScalarView(key.unicodeScalars.prefix(100)))
+      reject(shown, FieldProblem("unknown_field", "is not a known field"))
     }
     return errors
   }
@@ -236,4 +242,18 @@ extension ObjectReader {
   }
 
   private func plain(_ value: Double) -> String { Int64(exactly: value).map(String.init) ?? "\(value)" }
+}
+
+/// Positions of an object's members; without an allocation for the first 64.
+private struct MemberSet: Sendable {
+  private var first: UInt64 = 0
+  private var others: Set<Int> = []
+
+  var count: Int { first.nonzeroBitCount + others.count }
+
+  func contains(_ index: Int) -> Bool { index < 64 ? first & 1 << UInt64(index) != 0 : others.contains(index) }
+
+  mutating func insert(_ index: Int) {
+    if index < 64 { first |= 1 << UInt64(index) } else { others.insert(index) }
+  }
 }
