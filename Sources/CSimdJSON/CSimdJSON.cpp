@@ -14,7 +14,14 @@ constexpr size_t kMaxDepth = 512;
 /// its buffers take about ten bytes per byte of JSON.
 constexpr size_t kKeptCapacity = 1 << 20;
 
-thread_local std::unique_ptr<simdjson::dom::parser> parser;
+/// For the thread's next text; empty while a document is read.
+thread_local std::unique_ptr<simdjson::dom::parser> spare;
+
+void keep(std::unique_ptr<simdjson::dom::parser> parser) {
+  if (parser && parser->capacity() <= kKeptCapacity) {
+    spare = std::move(parser);
+  }
+}
 
 int status(simdjson::error_code code) {
   switch (code) {
@@ -43,31 +50,30 @@ int csimdjson_parse(const uint8_t *json, size_t length, csimdjson_document *docu
     return CSIMDJSON_EMPTY;
   }
   try {
+    auto parser = std::move(spare);
     if (!parser) {
-      auto fresh = std::make_unique<simdjson::dom::parser>();
-      const auto allocated = fresh->allocate(4096, kMaxDepth);
+      parser = std::make_unique<simdjson::dom::parser>();
+      const auto allocated = parser->allocate(4096, kMaxDepth);
       if (allocated != simdjson::SUCCESS) {
         return status(allocated);
       }
-      parser = std::move(fresh);
     }
     const auto code = parser->parse(json, length, true).error();
     if (code != simdjson::SUCCESS) {
-      csimdjson_release();
+      keep(std::move(parser));
       return status(code);
     }
     document->tape = parser->doc.tape.get();
     document->strings = parser->doc.string_buf.get();
+    document->parser = parser.release();
     return CSIMDJSON_OK;
   } catch (const std::exception &) {
     // An exception must not cross into C; what can throw here is an allocation.
-    parser.reset();
     return CSIMDJSON_CAPACITY;
   }
 }
 
-void csimdjson_release(void) {
-  if (parser && parser->capacity() > kKeptCapacity) {
-    parser.reset();
-  }
+void csimdjson_release(csimdjson_document *document) {
+  keep(std::unique_ptr<simdjson::dom::parser>(static_cast<simdjson::dom::parser *>(document->parser)));
+  document->parser = nullptr;
 }

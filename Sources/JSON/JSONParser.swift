@@ -56,7 +56,7 @@ extension JSONValue {
     guard status == CSIMDJSON_OK.rawValue, let tape = document.tape, let strings = document.strings else {
       throw failure(status, bytes, maxDepth)
     }
-    defer { csimdjson_release() }
+    defer { csimdjson_release(&document) }
     var reader = TapeReader(tape: tape, strings: UnsafeRawPointer(strings), maxDepth: min(maxDepth, deepestNesting))
     do {
       return try body(&reader)

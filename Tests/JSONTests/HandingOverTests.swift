@@ -44,6 +44,17 @@ import Testing
     #expect(error == expected)
   }
 
+  @Test func otherTextsMayBeParsedMeanwhile() throws {
+    let rows = (0..<200).map { "[\($0),\"row \($0)\"]" }.joined(separator: ",")
+    var elements: [JSONValue] = []
+    _ = try JSONValue.parse(Array("{\"rows\":[\(rows)]}".utf8), elementsOf: "rows", atMost: 200) { index, element in
+      #expect((try? JSONValue.parse("[\"another text\",\(index)]")) == ["another text", .int(Int64(index))])
+      #expect((try? JSONValue.parse("[")) == nil)
+      elements.append(element)
+    }
+    #expect(elements == (0..<200).map { [.int(Int64($0)), .string("row \($0)")] })
+  }
+
   @Test func countsTheLevelsAroundTheElements() throws {
     let text = #"{"rows":[[[1]]]}"#
     #expect(try read(text, maxDepth: 4).elements == [[[1]]])

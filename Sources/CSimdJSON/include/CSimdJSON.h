@@ -27,17 +27,19 @@ struct csimdjson_document {
   const uint64_t *tape;
   /// Strings, each a native-endian 32-bit length, the bytes, and a NUL.
   const uint8_t *strings;
+  /// What owns both; for `csimdjson_release`.
+  void *parser;
 };
 
-/// Parses `length` bytes at `json` with the calling thread's parser and describes the result in `document`.
+/// Parses `length` bytes at `json` and describes the result in `document`.
 ///
-/// The pointers stay valid until the same thread calls `csimdjson_parse` or `csimdjson_release`. `json` needs no
-/// padding: it is copied.
+/// The pointers stay valid until `csimdjson_release`, whatever else is parsed meanwhile; it must be called once for each
+/// `CSIMDJSON_OK`. `json` needs no padding: it is copied.
 int csimdjson_parse(const uint8_t *json, size_t length, struct csimdjson_document *document);
 
-/// Says that the document is no longer read. The thread's parser keeps its buffers for the next call unless they have
-/// grown large.
-void csimdjson_release(void);
+/// Says that the document is no longer read. Its parser is kept for the thread's next text unless its buffers have grown
+/// large.
+void csimdjson_release(struct csimdjson_document *document);
 
 #ifdef __cplusplus
 }
