@@ -8,14 +8,7 @@ struct Benchmark: Sendable {
 
   /// - Returns: whether every number adds up.
   func run() async throws -> Bool {
-    let results: Results
-    do {
-      results = try await Interruption.cancelling { try await measure() }
-    } catch {
-      await stack.stop()
-      throw error
-    }
-    await stack.stop()
+    let results = try await stack.stoppingAfterwards { try await measure() }
     console.line(ResultTable(results: results).text)
     let file = try ResultFile(results: results).write(into: options.results)
     console.line("\nwritten to \(file)")
@@ -42,25 +35,25 @@ struct Benchmark: Sendable {
 
   private func scenarios(_ running: RunningStack, _ database: BenchDatabase, _ api: APIClient) async throws -> Results {
     let profiler = options.profiles ? try await Profiler(running, into: stack.directory, console) : nil
-    let meter = ProcessMeter(running.processes)
+    let meter = ProcessMeter(running.processes, console)
     var results = Results(
       options: options, machine: await Machine.current(),
       versions: await Versions.of(running, database, environment: stack.environment), broker: running.broker)
     var checks = Checks()
 
     console.progress("bulk: \(grouped(options.leads)) leads")
-    await meter.quiet()
+    try await meter.quiet()
     results.bulk = try await Profiler.profiled("bulk", profiler) {
       try await BulkLeads(api: api, meter: meter, leads: 0..<options.leads).run(&checks)
     }
     console.progress("floor: the same documents by insertMany")
-    await meter.quiet()
+    try await meter.quiet()
     let floor = RawInsert(database: database, meter: meter)
     results.floor = try await floor.run(expected: options.leads, &checks)
     try await floor.drop()
 
     console.progress("end to end: a campaign to \(grouped(options.leads)) leads")
-    await meter.quiet()
+    try await meter.quiet()
     let campaign = try await CampaignScenario.prepare(api: api, running: running, meter: meter, console: console)
     results.campaign = try await Profiler.profiled("campaign", profiler) {
       try await campaign.run(leads: options.leads, &checks)
@@ -70,7 +63,7 @@ struct Benchmark: Sendable {
     checks.expect("send ids in them", ledger.distinct, "the lines", ledger.effective)
 
     console.progress("receipts: \(grouped(options.receipts)), one a request")
-    await meter.quiet()
+    try await meter.quiet()
     results.receipts = try await Profiler.profiled("receipts", profiler) {
       try await ReceiptScenario(
         api: api, running: running, database: database, meter: meter, campaign: campaign,

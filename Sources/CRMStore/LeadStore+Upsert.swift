@@ -35,12 +35,7 @@ private struct LeadUpsert {
   private struct Draft {
     let stored: Lead?
     var lead: Lead
-    /// The row that makes the lead; nil when it is stored.
-    var maker: Int?
-    /// Rows merged into it, in their order.
-    var merged: [Int] = []
-
-    var rows: [Int] { maker.map { [$0] + merged } ?? merged }
+    var rows: [Int]
   }
 
   private static let roundLimit = 6
@@ -85,11 +80,8 @@ private struct LeadUpsert {
         break
       }
       rounds += 1
-      if rounds == 1, try areMostlyNew(open, connection) {
-        open = try insert(open, connection)
-        continue
-      }
-      let stored = try stored(open, byID: rounds > 1, connection)
+      let isUnasked = try rounds == 1 && areMostlyNew(open, connection)
+      let stored = isUnasked ? [] : try stored(open, byID: rounds > 1, connection)
       if stored.isEmpty, areDistinct {
         open = try insert(open, connection)
       } else {
@@ -144,7 +136,7 @@ private struct LeadUpsert {
     for lead in stored {
       for email in lead.emails { owner[email] = drafts.count }
       made[lead.id] = drafts.count
-      drafts.append(Draft(stored: lead, lead: lead, maker: nil))
+      drafts.append(Draft(stored: lead, lead: lead, rows: []))
     }
     for row in open {
       let input = rows[batch[row]]
@@ -157,13 +149,13 @@ private struct LeadUpsert {
       switch owners.count {
       case 0:
         for email in input.emails { owner[email] = drafts.count }
-        drafts.append(Draft(stored: nil, lead: newLead(of: row), maker: row))
+        drafts.append(Draft(stored: nil, lead: newLead(of: row), rows: [row]))
         outcomes[row] = .inserted
       case 1:
         let draft = owners[0]
         let (merged, changed) = input.merged(into: drafts[draft].lead, at: now)
         if changed { drafts[draft].lead = merged }
-        drafts[draft].merged.append(row)
+        drafts[draft].rows.append(row)
         for email in input.emails { owner[email] = draft }
         let isItsOwn = id == drafts[draft].lead.id
         outcomes[row] = isItsOwn ? .inserted : changed ? .modified : .unchanged
@@ -195,17 +187,15 @@ private struct LeadUpsert {
   /// - Returns: rows that met another writer and are to be tried again.
   private func write(_ drafts: [Draft], _ connection: MongoConnection) throws -> [Int] {
     var contested: [Int] = []
-    // By their positions: a draft is large, and most are new.
-    let new = drafts.indices.filter { drafts[$0].stored == nil }
+    let new = drafts.filter { $0.stored == nil }
     if !new.isEmpty {
-      contested += try insert(new.map { drafts[$0].lead.bson() }, connection).flatMap { drafts[new[$0]].rows }
+      contested += try insert(new.map { $0.lead.bson() }, connection).flatMap { new[$0].rows }
     }
     var changed: [Draft] = []
     var updates: [WriteModel] = []
-    for index in drafts.indices {
-      guard let stored = drafts[index].stored else { continue }
-      guard let change = LeadChange.between(stored, drafts[index].lead, at: now) else { continue }
-      changed.append(drafts[index])
+    for draft in drafts {
+      guard let stored = draft.stored, let change = LeadChange.between(stored, draft.lead, at: now) else { continue }
+      changed.append(draft)
       updates.append(.updateOne(filter: ["_id": .objectID(stored.id)], update: change))
     }
     guard !updates.isEmpty else { return contested }

@@ -101,7 +101,7 @@ private struct TapeReader {
 
   mutating func value(depth: Int) throws(TapeError) -> JSONValue {
     let word = tape[index]
-    switch UInt8(truncatingIfNeeded: word >> 56) {
+    switch Self.type(word) {
     case UInt8(ascii: "\""):
       index += 1
       return .string(try string(word))
@@ -134,13 +134,13 @@ private struct TapeReader {
     handingOver key: String, atMost limit: Int, _ body: (_ index: Int, JSONValue) -> Void
   ) throws(TapeError) -> (rest: JSONValue, handedOver: Bool) {
     let word = tape[index]
-    guard Self.isType(word, "{") else { return (try value(depth: 0), false) }
+    guard Self.type(word) == UInt8(ascii: "{") else { return (try value(depth: 0), false) }
     var handedOver = false
     let rest = try object(word, depth: 1) { member, reader throws(TapeError) in
       guard member == key else { return false }
       guard !handedOver else { throw .duplicateKey(path: key) }
       let word = reader.tape[reader.index]
-      guard Self.isType(word, "["), (1...limit).contains(Self.count(word)) else { return false }
+      guard Self.type(word) == UInt8(ascii: "["), (1...limit).contains(Self.count(word)) else { return false }
       handedOver = true
       do throws(TapeError) {
         try reader.elements(word, depth: 2, body)
@@ -222,9 +222,7 @@ private struct TapeReader {
   /// Elements to make room for before they are read.
   private static func reservation(_ word: UInt64) -> Int { min(count(word), 65_536) }
 
-  private static func isType(_ word: UInt64, _ type: Unicode.Scalar) -> Bool {
-    UInt8(truncatingIfNeeded: word >> 56) == UInt8(ascii: type)
-  }
+  private static func type(_ word: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: word >> 56) }
 }
 
 extension TapeError {

@@ -16,14 +16,7 @@ struct BulkBenchmark: Sendable {
   /// - Returns: whether every number adds up.
   func run() async throws -> Bool {
     let machine = await Machine.current()
-    let (rounds, broker, checks): ([Round], String, Checks)
-    do {
-      (rounds, broker, checks) = try await Interruption.cancelling { try await measure() }
-    } catch {
-      await stack.stop()
-      throw error
-    }
-    await stack.stop()
+    let (rounds, broker, checks) = try await stack.stoppingAfterwards { try await measure() }
     for line in report(rounds, broker, machine) { console.line(line) }
     for failure in checks.failures { console.line("does not add up: \(failure)") }
     return checks.failures.isEmpty
@@ -35,19 +28,19 @@ struct BulkBenchmark: Sendable {
     let api = try APIClient(baseURL: running.baseURL)
     defer { Task { await api.close() } }
     let profiler = options.profiles ? try await Profiler(running, into: stack.directory, console) : nil
-    let meter = ProcessMeter(running.processes)
+    let meter = ProcessMeter(running.processes, console)
     var checks = Checks()
     console.progress("waiting for the servers to warm up")
-    await meter.settled()
+    try await meter.settled()
     var rounds: [Round] = []
     let floor = RawInsert(database: BenchDatabase(client: mongo), meter: meter)
     for number in 0..<options.rounds {
-      await meter.quiet()
+      try await meter.quiet()
       let first = number * options.leads
       let bulk = try await Profiler.profiled("bulk-\(number + 1)", profiler) {
         try await BulkLeads(api: api, meter: meter, leads: first..<first + options.leads).run(&checks)
       }
-      await meter.quiet()
+      try await meter.quiet()
       let round = Round(bulk: bulk, floor: try await floor.run(skipping: first, expected: options.leads, &checks))
       console.progress(
         "round \(number + 1): \(fixed(round.bulk.perSecond, 0)) leads/s, floor \(fixed(round.floor.perSecond, 0)), "
@@ -78,8 +71,9 @@ struct BulkBenchmark: Sendable {
         ["", "bulk", "insertMany", "ratio"],
         [
           "leads/s, median round", fixed(median.bulk.perSecond, 0), fixed(median.floor.perSecond, 0),
-          fixed(ratios[ratios.count / 2], 2),
+          fixed(median.ratio, 2),
         ],
+        ["median of the ratios", "", "", fixed(ratios[ratios.count / 2], 2)],
       ])
       + rounds.map {
         "    \(fixed($0.bulk.perSecond, 0)) of \(fixed($0.floor.perSecond, 0)): \(fixed($0.ratio, 2))"

@@ -26,16 +26,7 @@ struct IdleBenchmark: Sendable {
   let console: Console
 
   /// - Returns: whether every idle connection was still open at the end.
-  func run() async throws -> Bool {
-    do {
-      let isRight = try await Interruption.cancelling { try await measure() }
-      await stack.stop()
-      return isRight
-    } catch {
-      await stack.stop()
-      throw error
-    }
-  }
+  func run() async throws -> Bool { try await stack.stoppingAfterwards { try await measure() } }
 
   private func measure() async throws -> Bool {
     let running = try await stack.start()

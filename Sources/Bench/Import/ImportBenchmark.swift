@@ -28,15 +28,7 @@ struct ImportBenchmark: Sendable {
   /// - Returns: whether every number adds up.
   func run() async throws -> Bool {
     let machine = await Machine.current()
-    var checks = Checks()
-    let result: Result
-    do {
-      (result, checks) = try await Interruption.cancelling { try await measure() }
-    } catch {
-      await stack.stop()
-      throw error
-    }
-    await stack.stop()
+    let (result, checks) = try await stack.stoppingAfterwards { try await measure() }
     for line in report(result, machine) { console.line(line) }
     for failure in checks.failures { console.line("does not add up: \(failure)") }
     return checks.failures.isEmpty
@@ -51,14 +43,14 @@ struct ImportBenchmark: Sendable {
       throw BenchError("the stack has no api-gateway")
     }
     var checks = Checks()
-    let meter = ProcessMeter(running.processes)
+    let meter = ProcessMeter(running.processes, console)
     // What the first request of its kind allocates for good is not the file's.
     _ = try await importFile(SampleLeads.csv(of: options.rows..<options.rows + 2000), api)
     try await mongo.withConnection { _ = try $0.deleteMany("leads", [:]) }
 
     let file = SampleLeads.csv(of: 0..<options.rows)
     console.progress("import: \(grouped(options.rows)) rows, \(grouped(file.count)) bytes")
-    await meter.quiet()
+    try await meter.quiet()
     let before = gateway.residentBytes.now
     var reading = meter.begin()
     let began = ContinuousClock.now
@@ -71,7 +63,7 @@ struct ImportBenchmark: Sendable {
     let stored = StoreResult(leads: options.rows, seconds: seconds, uses: used.processes, machine: used.machine)
 
     console.progress("floor: the same documents by insertMany")
-    await meter.quiet()
+    try await meter.quiet()
     let raw = RawInsert(database: BenchDatabase(client: mongo), meter: meter)
     let floor = try await raw.run(expected: options.rows, &checks)
     try await raw.drop()

@@ -19,36 +19,46 @@ struct MachineUse: Sendable {
 struct ProcessMeter: Sendable {
   let processes: [MeasuredProcess]
 
-  init(_ stack: [MeasuredProcess]) { processes = stack + [.own] }
+  private let console: Console
+
+  init(_ stack: [MeasuredProcess], _ console: Console) {
+    processes = stack + [.own]
+    self.console = console
+  }
 
   /// What is measured from now on.
   func begin() -> Reading { Reading(processes) }
 
   /// Waits until the stack idles, so that one scenario's leftovers do not burden the next; not for ever.
-  func quiet() async {
-    let clock = ContinuousClock()
-    let deadline = clock.now + .seconds(20)
-    var before = processes.reduce(0) { $0 + $1.cpuSeconds }
-    var calm = 0
-    while calm < 2, clock.now < deadline {
-      guard (try? await Task.sleep(for: .milliseconds(500))) != nil else { return }
-      let now = processes.reduce(0) { $0 + $1.cpuSeconds }
-      calm = now - before < 0.1 ? calm + 1 : 0
-      before = now
-    }
+  ///
+  /// - Throws: `CancellationError`.
+  func quiet() async throws {
+    try await calm(below: 0.2, over: .milliseconds(500), times: 2, within: .seconds(20))
   }
 
   /// Waits until servers that were just started have warmed up: Kafka's virtual machine compiles for a minute. Not for
   /// ever.
-  func settled() async {
-    let clock = ContinuousClock()
-    let deadline = clock.now + .seconds(120)
-    while clock.now < deadline {
-      let before = processes.reduce(0) { $0 + $1.cpuSeconds }
-      guard (try? await Task.sleep(for: .seconds(10))) != nil else { return }
-      // A fifth of a processor, all processes together.
-      if processes.reduce(0, { $0 + $1.cpuSeconds }) - before < 2 { return }
+  ///
+  /// - Throws: `CancellationError`.
+  func settled() async throws { try await calm(below: 0.2, over: .seconds(10), times: 1, within: .seconds(120)) }
+
+  /// - Parameters:
+  ///   - share: of one processor, all processes together.
+  ///   - times: how often in a row they must stay below it.
+  private func calm(
+    below share: Double, over window: Duration, times: Int, within limit: Duration
+  ) async throws {
+    let deadline = ContinuousClock.now + limit
+    var before = processes.reduce(0) { $0 + $1.cpuSeconds }
+    var calm = 0
+    while ContinuousClock.now < deadline {
+      try await Task.sleep(for: window)
+      let now = processes.reduce(0) { $0 + $1.cpuSeconds }
+      calm = now - before < share * (window / .seconds(1)) ? calm + 1 : 0
+      if calm == times { return }
+      before = now
     }
+    console.progress("the stack was still busy after \(limit): what comes next is measured beside that")
   }
 
   /// A measurement under way.

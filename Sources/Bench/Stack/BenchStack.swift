@@ -27,6 +27,20 @@ struct BenchStack: Sendable {
     ownDatabase = ownsServer ? nil : "mini_crm_bench_" + UUID().uuidString.prefix(8).lowercased()
   }
 
+  /// Runs `body`, which starts the stack, and stops it however that ends; a signal cancels `body`.
+  func stoppingAfterwards<Result: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Result
+  ) async throws -> Result {
+    do {
+      let result = try await Interruption.cancelling(body)
+      await stop()
+      return result
+    } catch {
+      await stop()
+      throw error
+    }
+  }
+
   /// Erases what an earlier run has left, and starts everything.
   ///
   /// - Throws: `BenchError` with devstack's last words. Call `stop` afterwards in any case.
