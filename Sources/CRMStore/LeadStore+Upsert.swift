@@ -153,12 +153,16 @@ private struct LeadUpsert {
         outcomes[row] = .inserted
       case 1:
         let draft = owners[0]
-        let (merged, changed) = input.merged(into: drafts[draft].lead, at: now)
-        if changed { drafts[draft].lead = merged }
-        drafts[draft].rows.append(row)
-        for email in input.emails { owner[email] = draft }
-        let isItsOwn = id == drafts[draft].lead.id
-        outcomes[row] = isItsOwn ? .inserted : changed ? .modified : .unchanged
+        do throws(ValidationError) {
+          let (merged, changed) = try input.merged(into: drafts[draft].lead, at: now)
+          if changed { drafts[draft].lead = merged }
+          drafts[draft].rows.append(row)
+          for email in input.emails { owner[email] = draft }
+          let isItsOwn = id == drafts[draft].lead.id
+          outcomes[row] = isItsOwn ? .inserted : changed ? .modified : .unchanged
+        } catch {
+          outcomes[row] = .rejected(error.errors)
+        }
       default:
         outcomes[row] = .rejected([LeadUpsert.ambiguous(owners.map { drafts[$0].lead })])
       }

@@ -47,11 +47,11 @@ import Testing
     #expect(Fixture.lead(phones: []).address(for: .sms) == nil)
   }
 
-  @Test func anImportAddsAddressesAndMetadataAndReplacesTheRest() {
+  @Test func anImportAddsAddressesAndMetadataAndReplacesTheRest() throws {
     let existing = Fixture.lead(emails: ["a@b.co"], metadata: ["city": "Berlin", "plan": ["tier": 1]])
     let input = LeadInput(
       name: "New", emails: ["c@d.ef", "a@b.co"], tags: ["x"], visits: 0, metadata: ["plan": ["rank": 2], "age": 3])
-    let (lead, changed) = input.merged(into: existing, at: later)
+    let (lead, changed) = try input.merged(into: existing, at: later)
     #expect(changed)
     #expect(lead.emails == ["a@b.co", "c@d.ef"])
     #expect(lead.name == "New")
@@ -64,25 +64,54 @@ import Testing
     #expect(lead.createdAt == existing.createdAt)
   }
 
-  @Test func anImportThatSaysNothingNewChangesNothing() {
+  @Test func anImportThatSaysNothingNewChangesNothing() throws {
     let existing = Fixture.lead(optedOut: [.sms: Fixture.now])
     let same = LeadInput(
       name: existing.name, emails: existing.emails, phones: existing.phones, metadata: ["city": "Berlin"],
       optedOut: [.sms: later])
-    let (lead, changed) = same.merged(into: existing, at: later)
+    let (lead, changed) = try same.merged(into: existing, at: later)
     #expect(!changed)
     #expect(lead == existing)
   }
 
-  @Test func anImportNeverTakesAnOptOutBack() {
+  @Test func anImportMakesNoLeadLargerThanOneMayBe() throws {
+    func problems(_ input: LeadInput, into lead: Lead) -> [String] {
+      do throws(ValidationError) {
+        _ = try input.merged(into: lead, at: later)
+        return []
+      } catch {
+        return error.errors.map { "\($0.field) \($0.code)" }
+      }
+    }
+    func addresses(_ numbers: Range<Int>) -> [String] { numbers.map { "a\($0)@b.co" } }
+    let known = Fixture.lead(emails: addresses(0..<30))
+    #expect(problems(LeadInput(emails: addresses(10..<50)), into: known) == [])
+    #expect(problems(LeadInput(emails: addresses(10..<51)), into: known) == ["emails too_many"])
+
+    func metadata(_ keys: Range<Int>, letters: Int = 1) -> BSONDocument {
+      BSONDocument(keys.map { (key: "k\($0)", value: .string(String(repeating: "x", count: letters))) })
+    }
+    let full = Fixture.lead(metadata: metadata(0..<100))
+    #expect(problems(LeadInput(metadata: metadata(0..<100, letters: 900)), into: full) == [])
+    #expect(problems(LeadInput(metadata: metadata(100..<101)), into: full) == ["metadata too_many"])
+    let many = BSONValue.array(Array(repeating: .string(String(repeating: "x", count: 1000)), count: 60))
+    let large = Fixture.lead(metadata: ["a": many, "b": many])
+    #expect(problems(LeadInput(metadata: ["c": many]), into: large) == ["metadata too_large"])
+    #expect(problems(LeadInput(metadata: ["b": many]), into: large) == [])
+    // What is there already may stay, and may shrink.
+    let larger = Fixture.lead(metadata: ["a": many, "b": many, "c": many, "d": many])
+    #expect(problems(LeadInput(metadata: ["d": 1]), into: larger) == [])
+  }
+
+  @Test func anImportNeverTakesAnOptOutBack() throws {
     let existing = Fixture.lead(optedOut: [.sms: Fixture.now])
-    let (lead, _) = LeadInput(emails: existing.emails, optedOut: [.email: later]).merged(into: existing, at: later)
+    let (lead, _) = try LeadInput(emails: existing.emails, optedOut: [.email: later]).merged(into: existing, at: later)
     #expect(lead.optedOut == [.sms: Fixture.now, .email: later])
   }
 
-  @Test func decomposedAndComposedTextDiffer() {
+  @Test func decomposedAndComposedTextDiffer() throws {
     let existing = Fixture.lead(name: "Jos\u{E9}")
-    let (lead, changed) = LeadInput(name: "Jose\u{301}").merged(into: existing, at: later)
+    let (lead, changed) = try LeadInput(name: "Jose\u{301}").merged(into: existing, at: later)
     #expect(changed)
     #expect(lead.name.unicodeScalars.count == 5)
   }

@@ -52,6 +52,29 @@ import Testing
     #expect(renamed == 0)
   }
 
+  /// However many rows name one lead: it stays a document that MongoDB can hold, and the rows of others are stored.
+  @Test func aLeadDoesNotGrowWithoutEnd() async throws {
+    let store = try await TestServers.shared.store()
+    let texts = BSONValue.array(Array(repeating: .string(String(repeating: "x", count: 1000)), count: 60))
+    var rows: [LeadInput] = []
+    for index in 0..<300 {
+      rows.append(Self.row("one@example.com", metadata: ["key\(index)": texts]))
+      rows.append(Self.row("two@example.com", more: (0..<40).map { "two\(index)-\($0)@example.com" }))
+      rows.append(Self.row("other\(index)@example.com"))
+    }
+    let outcomes = try await store.upsertLeads(rows)
+    func codes(_ outcome: RowOutcome) -> [String] {
+      if case .rejected(let errors) = outcome { errors.map { "\($0.field) \($0.code)" } } else { [] }
+    }
+    for index in 0..<300 {
+      #expect(codes(outcomes[3 * index]) == (index < 2 ? [] : ["metadata too_large"]), "row \(3 * index)")
+      #expect(codes(outcomes[3 * index + 1]) == (index < 1 ? [] : ["emails too_many"]), "row \(3 * index + 1)")
+      #expect(outcomes[3 * index + 2] == .inserted)
+    }
+    let leads = try await store.mongo.withConnection { try $0.count(Collections.leads, [:]) }
+    #expect(leads == 302)
+  }
+
   @Test func aRowChangesOnlyWhatItGives() async throws {
     let store = try await TestServers.shared.store()
     let first = Self.row("a@x.com", spend: 10, tags: ["vip"], metadata: ["city": "Oslo", "age": 30])

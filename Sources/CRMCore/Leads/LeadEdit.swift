@@ -65,7 +65,7 @@ public struct LeadEdit: Sendable {
 
   /// The lead after the change, with `updatedAt` set when a value changed.
   ///
-  /// - Throws: `ValidationError` when the metadata, merged, has too many keys.
+  /// - Throws: `ValidationError` when the metadata, merged, is more than a lead may have.
   public func applied(to existing: Lead, at now: Timestamp) throws(ValidationError) -> (lead: Lead, changed: Bool) {
     var lead = kind == .replacement ? replaced(existing) : try patched(existing)
     lead.optedOut = existing.optedOut.merging(input.optedOut ?? [:]) { _, given in given }
@@ -91,10 +91,7 @@ public struct LeadEdit: Sendable {
     if emptied.contains("metadata") { lead.metadata = [:] }
     if let metadata, let values = input.metadata {
       lead.metadata = LeadEdit.merge(metadata, values, into: existing.metadata)
-      if LeadEdit.keys(in: lead.metadata) > Metadata.mostKeys {
-        throw ValidationError(
-          field: "metadata", code: "too_many", message: "must have at most \(Metadata.mostKeys) keys")
-      }
+      try Metadata.checkGrowth(from: existing.metadata, to: lead.metadata)
     }
     return lead
   }
@@ -115,10 +112,6 @@ public struct LeadEdit: Sendable {
       }
     }
     return merged
-  }
-
-  private static func keys(in document: BSONDocument) -> Int {
-    document.reduce(0) { $0 + 1 + ($1.value.documentValue.map(keys) ?? 0) }
   }
 
   private static func withoutNulls(_ object: JSONObject) -> JSONObject {

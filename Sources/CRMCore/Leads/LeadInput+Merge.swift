@@ -14,10 +14,21 @@ extension LeadInput {
   /// those known, metadata is replaced key by key at its top level, and an opt-out is never taken back or moved.
   ///
   /// - Returns: the lead, with `updatedAt` set when a value changed.
-  public func merged(into existing: Lead, at now: Timestamp) -> (lead: Lead, changed: Bool) {
+  /// - Throws: `ValidationError` when the lead would grow beyond what a lead may have.
+  public func merged(
+    into existing: Lead, at now: Timestamp
+  ) throws(ValidationError) -> (lead: Lead, changed: Bool) {
     var lead = withGivenValues(existing)
     lead.emails = existing.emails + emails.filter { !existing.emails.contains($0) }
-    if let metadata { lead.metadata = Self.merge(metadata, into: existing.metadata) }
+    guard lead.emails.count <= max(Self.mostEmails, existing.emails.count) else {
+      throw ValidationError(
+        field: "emails", code: "too_many",
+        message: "would be \(lead.emails.count) with those that the lead has; at most \(Self.mostEmails) may be")
+    }
+    if let metadata {
+      lead.metadata = Self.merge(metadata, into: existing.metadata)
+      try Metadata.checkGrowth(from: existing.metadata, to: lead.metadata)
+    }
     lead.optedOut = (optedOut ?? [:]).merging(existing.optedOut) { _, known in known }
     return Self.stamped(lead, existing, now)
   }

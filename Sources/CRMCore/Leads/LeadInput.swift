@@ -4,6 +4,9 @@ import JSON
 
 /// A lead as a client sends it, checked and normalised. Nil means: not given.
 public struct LeadInput: Sendable, Equatable {
+  /// Addresses of one lead, those included that earlier imports gave it.
+  public static let mostEmails = 50
+
   public var name: String?
   /// Empty only when a partial input did not give any.
   public var emails: [String]
@@ -46,7 +49,7 @@ public struct LeadInput: Sendable, Equatable {
     var reader = ObjectReader(json, path: path)
     var input = LeadInput()
     input.name = reader.string("name", required: whole, length: 1...200)
-    input.emails = reader.strings("emails", required: whole, count: 1...50, EmailAddress.normalise) ?? []
+    input.emails = reader.strings("emails", required: whole, count: 1...mostEmails, EmailAddress.normalise) ?? []
     input.phones = reader.strings("phones", count: 0...50, PhoneNumber.normalise)
     input.tags = reader.strings("tags", count: 0...100, normaliseTag)
     input.totalSpend = reader.number("total_spend", in: 0...Money.largest)

@@ -7,6 +7,8 @@ public enum Metadata {
   public static let mostKeys = 100
   public static let longestString = 1_024
   public static let mostElements = 1_000
+  /// Of the metadata as BSON. A lead then always fits into a document and into a record, whatever was merged into it.
+  public static let mostBytes = 131_072
 
   /// The value to store, or every error with its path.
   ///
@@ -22,8 +24,28 @@ public enum Metadata {
     if decoder.keys > mostKeys {
       decoder.errors.append(FieldError(field: path(), code: "too_many", message: "must have at most \(mostKeys) keys"))
     }
+    if document.bytes.count > mostBytes {
+      decoder.errors.append(FieldError(field: path(), code: "too_large", message: sizeProblem))
+    }
     if let error = ValidationError(decoder.errors) { return .failure(error) }
     return .success(document)
+  }
+
+  /// Merged metadata may be no more than metadata that is given at once. What was stored beyond that may stay, or shrink.
+  static func checkGrowth(from old: BSONDocument, to new: BSONDocument) throws(ValidationError) {
+    if new.bytes.count > max(mostBytes, old.bytes.count) {
+      throw ValidationError(field: "metadata", code: "too_large", message: sizeProblem)
+    }
+    let keys = keys(in: new)
+    if keys > mostKeys, keys > Self.keys(in: old) {
+      throw ValidationError(field: "metadata", code: "too_many", message: "must have at most \(mostKeys) keys")
+    }
+  }
+
+  private static var sizeProblem: String { "must have at most \(mostBytes) bytes" }
+
+  private static func keys(in document: BSONDocument) -> Int {
+    document.reduce(0) { $0 + 1 + ($1.value.documentValue.map(keys) ?? 0) }
   }
 
   /// Whether a key may be used: 1 to 64 of `A`–`Z`, `a`–`z`, `0`–`9`, `_`, `-`, and not digits only, since MongoDB would
