@@ -1,6 +1,9 @@
 import BSON
+import CRMCore
 import Crypto
 import JSON
+import Kafka
+import Runtime
 
 /// A row on its way to the ingest worker: what the client sent for one lead or order, and the job it belongs to.
 ///
@@ -29,6 +32,9 @@ public struct IngestRecord: Sendable, Equatable {
   public var batch: Int64?
   /// The row as the client wrote it.
   public var content: JSONValue
+
+  /// Bytes of a record's value; a broker's own limit is a megabyte unless it is told otherwise.
+  public static let largest = 512 << 10
 
   /// Rows of a batch at most.
   public static let largestBatch: Int64 = 1000
@@ -64,6 +70,19 @@ public struct IngestRecord: Sendable, Equatable {
     var bytes = jobID.bytes.prefix(4) + SHA256.digest(jobID.bytes).prefix(4)
     withUnsafeBytes(of: UInt32(truncatingIfNeeded: row).bigEndian) { bytes += $0 }
     return ObjectID(bytes: bytes) ?? jobID
+  }
+
+  /// The record to publish.
+  ///
+  /// - Throws: `ValidationError` on `row` when the row makes a record that brokers would refuse.
+  public func record(trace: TraceContext) throws(ValidationError) -> KafkaRecord {
+    let value = encoded()
+    guard value.count <= Self.largest else {
+      // Letters that JSON escapes take up to six times their place.
+      let message = "is too long as JSON: \(value.count) bytes, at most \(Self.largest)"
+      throw ValidationError(field: "row", code: "too_long", message: message)
+    }
+    return kind.topic.record(key: key, value: value, trace: trace)
   }
 
   /// The record's value.

@@ -136,6 +136,21 @@ import Testing
   }
 }
 
+@Suite struct UnknownFieldTests {
+  @Test func aMillionUnknownFieldsAreReportedBriefly() {
+    let unknown = (0..<1_000_000).map { (key: "u\($0)", value: JSONValue.int(1)) }
+    let lead: JSONValue = .object(JSONObject([(key: "name", value: "Ann")] + unknown))
+    guard case .failure(let error) = LeadInput.decode(lead, path: "leads[3]", requiring: .partial) else {
+      Issue.record("accepted")
+      return
+    }
+    #expect(error.errors.count == 101)
+    #expect(error.errors.first?.field == "leads[3].u0" && error.errors.first?.code == "unknown_field")
+    #expect(error.errors.last?.field == "leads[3]")
+    #expect(error.errors.last?.message == "has 999900 more unknown fields")
+  }
+}
+
 @Suite struct MetadataTests {
   private func problems(_ json: JSONValue) -> [String] { Metadata.decode(json, path: "metadata").problems }
 
@@ -166,6 +181,13 @@ import Testing
     #expect(problems(["a": .array(Array(repeating: 1, count: 1_000))]) == [])
     #expect(problems(["a": .array(Array(repeating: 1, count: 1_001))]) == ["metadata.a too_many"])
     #expect(problems(["a": [["b": 1]], "c": [nil]]) == ["metadata.a[0] invalid_type", "metadata.c[0] invalid_type"])
+  }
+
+  @Test func hasAtMostSoManyBytes() {
+    let text = JSONValue.string(String(repeating: "x", count: 1_000))
+    func texts(_ count: Int) -> JSONValue { ["a": .array(Array(repeating: text, count: count))] }
+    #expect(problems(texts(129)) == [])
+    #expect(problems(texts(130)) == ["metadata too_large"])
   }
 
   @Test(arguments: ["", "a b", "a.b", "$a", "12", "é", "a\u{0}", String(repeating: "k", count: 65)])

@@ -18,6 +18,10 @@ enum BulkMode: String, CaseIterable, Sendable {
 /// The rows of a bulk request, and what became of them. Leads and orders differ in how a row is read and stored.
 struct BulkRequest<Input: Sendable>: Sendable {
   static var rowLimit: Int { 10_000 }
+  /// Errors that are listed of one row.
+  private static var errorsOfRow: Int { 200 }
+  /// Errors after which each further row is listed with its first one only.
+  private static var errorsInAll: Int { 20_000 }
 
   let kind: JobKind
   /// The member that holds the rows: `leads`, `orders`.
@@ -52,6 +56,18 @@ struct BulkRequest<Input: Sendable>: Sendable {
     /// Of the good ones, in the request.
     var positions: [Int] = []
     var bad: [(index: Int, errors: [FieldError])] = []
+    private var errorsListed = 0
+
+    /// A body of ten megabytes can have a million errors: nobody reads them, and the answer would be larger than the body.
+    mutating func reject(_ index: Int, _ errors: [FieldError], path: String) {
+      var listed = Array(errors.prefix(max(1, min(errorsOfRow, errorsInAll - errorsListed))))
+      errorsListed += listed.count
+      if listed.count < errors.count {
+        let message = "has \(errors.count - listed.count) more errors"
+        listed.append(FieldError(field: path, code: "more_errors", message: message))
+      }
+      bad.append((index, listed))
+    }
   }
 
   private func decoded(_ request: APIRequest) throws -> Rows {
@@ -61,7 +77,7 @@ struct BulkRequest<Input: Sendable>: Sendable {
       case .success(let input):
         rows.good.append(input)
         rows.positions.append(index)
-      case .failure(let error): rows.bad.append((index, error.errors))
+      case .failure(let error): rows.reject(index, error.errors, path: "\(member)[\(index)]")
       }
     }
     return rows
@@ -70,7 +86,7 @@ struct BulkRequest<Input: Sendable>: Sendable {
   private func read(_ request: APIRequest, _ body: (_ index: Int, JSONValue) -> Void) throws {
     let (envelope, handedOver) = try request.json(elementsOf: member, atMost: Self.rowLimit, body)
     var reader = ObjectReader(envelope)
-    if !handedOver { _ = reader.array(member, required: true, count: 1...Self.rowLimit) }
+    if !handedOver { _ = reader.array(member, required: true, count: 0...Self.rowLimit) }
     if let error = ValidationError(reader.finish()) { throw error }
   }
 }

@@ -1,4 +1,5 @@
 import BSON
+import CRMCore
 import CRMMessaging
 import CRMStore
 import HTTP
@@ -37,16 +38,25 @@ struct BulkHandler<Input: Sendable>: Sendable {
     return summary.response(jobID: request.effectID.hex)
   }
 
-  /// Publishes the rows under a job and answers when the broker has acknowledged all of them.
+  /// Publishes the rows under a job and answers when the broker has acknowledged all of them. Rows that no record can hold
+  /// are errors of the job.
   private func handOver(_ rows: [JSONValue], _ request: APIRequest) async throws -> HTTPResponse {
     let jobID = try await startJob(request)
     try await store.reportRows(jobID, received: Int64(rows.count))
     do {
       for start in stride(from: 0, to: rows.count, by: Self.produceSlice) {
-        let slice = start..<min(start + Self.produceSlice, rows.count)
-        let records = slice.map { index in
-          let record = IngestRecord(kind: recordKind, jobID: jobID, row: Int64(index + 1), content: rows[index])
-          return recordKind.topic.record(key: record.key, value: record.encoded(), trace: request.trace)
+        var records: [KafkaRecord] = []
+        var errors: [JobRowError] = []
+        for index in start..<min(start + Self.produceSlice, rows.count) {
+          let row = IngestRecord(kind: recordKind, jobID: jobID, row: Int64(index + 1), content: rows[index])
+          do throws(ValidationError) {
+            records.append(try row.record(trace: request.trace))
+          } catch {
+            errors += error.errors.map { JobRowError(row: row.row, $0) }
+          }
+        }
+        if !errors.isEmpty {
+          try await store.reportRows(jobID, received: 0, rejected: Int64(errors.count), errors: errors)
         }
         try await producer.produceAll(records)
       }

@@ -25,8 +25,6 @@ struct LeadUpload: Sendable {
   /// How long the worker may do nothing while so much waits for it.
   private static let patience = Duration.seconds(20)
   private static let errorsOfRow = 20
-  /// Bytes of a row as the broker gets it; its own limit is a megabyte unless it is told otherwise.
-  private static let largestRecord = 512 << 10
 
   let job: ObjectID
   let trace: TraceContext
@@ -149,13 +147,7 @@ struct LeadUpload: Sendable {
 
   private func record(of lead: JSONValue) -> Result<KafkaRecord, ValidationError> {
     let row = IngestRecord(kind: .lead, jobID: job, row: reader.row, batch: end.rows + 1, content: lead)
-    let value = row.encoded()
-    guard value.count <= Self.largestRecord else {
-      // Letters that JSON escapes take up to six times their place.
-      let message = "is too long as JSON: \(value.count) bytes, at most \(Self.largestRecord)"
-      return .failure(ValidationError(field: "row", code: "too_long", message: message))
-    }
-    return .success(Topic.ingestLeads.record(key: row.key, value: value, trace: trace))
+    return Result { () throws(ValidationError) in try row.record(trace: trace) }
   }
 
   // MARK: Handing over

@@ -51,14 +51,24 @@ public struct ObjectReader: Sendable {
     return object.entries[index].value
   }
 
+  /// Unknown members that are reported one by one. A body may have a million of them.
+  private static let mostUnknown = 100
+
   /// All errors, those for members that nobody asked for included.
   public mutating func finish() -> [FieldError] {
     guard let object, known.count < object.count else { return errors }
-    for (index, member) in object.entries.enumerated() where !known.contains(index) {
-      let key = member.key
+    let unknown = object.entries.indices.lazy.filter { [known] in !known.contains($0) }
+    for index in unknown.prefix(Self.mostUnknown) {
+      let key = object.entries[index].key
       let shown =
         key.unicodeScalars.count <= 100 ? key : String(String.UnicodeScalarView(key.unicodeScalars.prefix(100)))
       reject(shown, FieldProblem("unknown_field", "is not a known field"))
+    }
+    let others = object.count - known.count - Self.mostUnknown
+    if others > 0 {
+      errors.append(
+        FieldError(
+          field: path.isEmpty ? "body" : path, code: "unknown_field", message: "has \(others) more unknown fields"))
     }
     return errors
   }

@@ -83,7 +83,7 @@ extension Schema {
 
   /// Rows of a bulk request. A row that is not as described does not fail the request.
   static func rows(_ member: String, of row: Schema) -> Schema {
-    let rows = array(of: anyOf([row, anything]), count: 1...10_000)
+    let rows = array(of: anyOf([row, anything]), count: 0...10_000)
       .described("A row that is not as described is listed in `rejected`; the others are stored.")
     return closedObject([.required(member, rows)])
   }
