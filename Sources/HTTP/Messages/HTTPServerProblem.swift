@@ -53,7 +53,7 @@ public enum HTTPServerProblem: Error, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Makes the response to a problem; the request is `nil` when its head could not be read.
+  /// Makes the response to a problem, with a body that is not streamed; for the request see `HTTPResponder.finish`.
   public typealias Renderer = @Sendable (HTTPServerProblem, HTTPRequest?) -> HTTPResponse
 
   /// Plain text; products have their own.

@@ -38,6 +38,12 @@ struct RequestTarget: Sendable {
     }
   }
 
+  /// A target that is refused, as it was sent: the refusal names it.
+  init(undecoded target: some Collection<UInt8>) {
+    path = String(decoding: target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
+    query = QueryItems()
+  }
+
   /// What follows the authority of `http://host[:port]…`, or `nil` when the target is in no form known here.
   private static func withoutAuthority<C: Collection<UInt8>>(_ target: C) -> C.SubSequence? {
     for scheme in ["http://", "https://"] {

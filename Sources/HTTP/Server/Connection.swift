@@ -8,7 +8,14 @@ final class Connection: Sendable {
     var idleSince: ContinuousClock.Instant
     var isFresh = true
     var exchange: Exchange?
+    /// The bytes of the requests that have ended.
+    var consumed: UInt64 = 0
+    /// When bytes of the next request were first seen.
+    var requestBegan: ContinuousClock.Instant?
   }
+
+  /// Where Linux's `tcp_info` has `tcpi_bytes_received`; the one that glibc declares ends before it.
+  private static let bytesReceivedOffset = 128
 
   let address: String
   let descriptor: Int32
@@ -25,26 +32,50 @@ final class Connection: Sendable {
 
   var exchange: Exchange? { state.withLock { $0.exchange } }
 
+  /// When the request began whose line is being read, if that has been seen.
+  var requestBegan: ContinuousClock.Instant? { state.withLock { $0.requestBegan } }
+
   func begin(_ exchange: Exchange) {
     state.withLock { state in
       state.exchange = exchange
       state.isFresh = false
+      state.requestBegan = nil
     }
   }
 
-  func exchangeEnded(now: ContinuousClock.Instant) {
+  /// - Parameter consumed: the bytes of its request.
+  func exchangeEnded(consumed: Int, now: ContinuousClock.Instant) {
     state.withLock { state in
       state.exchange = nil
       state.idleSince = now
+      state.consumed += UInt64(consumed)
     }
   }
 
   /// The phase the connection is in, its request's if there is one.
-  var phase: ExchangePhase {
-    let (exchange, idle) = state.withLock { state in
-      (state.exchange, ExchangePhase.idle(since: state.idleSince, fresh: state.isFresh))
+  ///
+  /// Here it is seen that a request has begun: libmicrohttpd says nothing before its line is complete, but the kernel
+  /// counts what has come.
+  func phase(at now: ContinuousClock.Instant) -> ExchangePhase {
+    let (exchange, waiting) = state.withLock { state -> (Exchange?, ExchangePhase) in
+      if state.isOpen, state.exchange == nil, state.requestBegan == nil, bytesReceived > state.consumed {
+        state.requestBegan = now
+      }
+      if let began = state.requestBegan { return (state.exchange, .requestLine(since: began)) }
+      return (state.exchange, .idle(since: state.idleSince, fresh: state.isFresh))
     }
-    return exchange?.phase ?? idle
+    return exchange?.phase ?? waiting
+  }
+
+  /// How many bytes have come since the connection was opened; 0 where the kernel does not tell. Only while it is open.
+  private var bytesReceived: UInt64 {
+    let size = Self.bytesReceivedOffset + MemoryLayout<UInt64>.size
+    return withUnsafeTemporaryAllocation(byteCount: size, alignment: MemoryLayout<UInt64>.alignment) { info -> UInt64 in
+      var length = socklen_t(size)
+      guard getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, info.baseAddress, &length) == 0, Int(length) == size
+      else { return 0 }
+      return info.load(fromByteOffset: Self.bytesReceivedOffset, as: UInt64.self)
+    }
   }
 
   /// libmicrohttpd is about to close the socket: from now on its number may belong to another.

@@ -2,9 +2,8 @@ import CMicroHTTPD
 
 /// How a response is given to libmicrohttpd, on its thread.
 extension Exchange {
-  func queue(_ response: HTTPResponse, closing: Bool) -> MHD_Result {
-    var response = response
-    if !(200...599).contains(response.status) { response = core.render(.handlerFailed(InvalidStatus()), request) }
+  func queue(_ outcome: ExchangeState.Outcome, closing: Bool) -> MHD_Result {
+    let response = core.response(for: outcome, to: request)
     let message: OpaquePointer?
     var starting: (ResponseStream, HTTPResponse.Producer)?
     switch response.body {
@@ -59,6 +58,3 @@ extension Exchange {
     state.withLock { $0.phase = .streaming(progress: .now, producerIsLate: producerIsLate) }
   }
 }
-
-/// A handler's response had a status that is none of a final response.
-struct InvalidStatus: Error {}

@@ -6,8 +6,9 @@ import Synchronization
 ///
 /// What happens when is decided by `ExchangeState`; this class carries it out.
 // @unchecked: `mhd` is libmicrohttpd's connection, which lives until `finish`; it is used only on its own thread, or to
-// resume it, which only whoever took the suspension from the state may do. The variables below "Intake" are touched
-// only on libmicrohttpd's thread of this connection.
+// resume it, which only whoever took the suspension from the state may do. The variables below "Intake" are written
+// only on libmicrohttpd's thread of this connection; what other threads read of them to answer early was written before
+// the state said that the head is there.
 final class Exchange: @unchecked Sendable {
   let core: ServerCore
   let connection: Connection
@@ -26,6 +27,9 @@ final class Exchange: @unchecked Sendable {
   private(set) var requestID: String?
   private(set) var isHead = false
   private var isChunked = false
+  /// How many bytes of the connection belong to the request, so far; the framing of chunks aside, after which the connection
+  /// is closed.
+  private var consumed = 0
   private var collected: [UInt8] = []
   private var bodyLimit: Int?
   private var bodyStream: BodyStream?
@@ -34,7 +38,7 @@ final class Exchange: @unchecked Sendable {
 
   init(
     core: ServerCore, connection: Connection, mhd: OpaquePointer, target: UnsafePointer<CChar>,
-    now: ContinuousClock.Instant
+    began: ContinuousClock.Instant
   ) {
     self.core = core
     self.connection = connection
@@ -42,7 +46,7 @@ final class Exchange: @unchecked Sendable {
     self.targetAddress = UnsafeRawPointer(target)
     self.target = [UInt8](UnsafeRawBufferPointer(start: target, count: strlen(target)))
     self.handlerDeadline = core.configuration.handlerDeadline
-    state = Mutex(ExchangeState(now: now))
+    state = Mutex(ExchangeState(began: began))
   }
 
   var phase: ExchangePhase { state.withLock { $0.phase } }
@@ -60,6 +64,7 @@ final class Exchange: @unchecked Sendable {
       return readHead(method: UnsafeRawPointer(method), version: UnsafeRawPointer(version))
     }
     if size.pointee > 0, let data {
+      consumed += size.pointee
       receive(UnsafeRawBufferPointer(start: data, count: size.pointee))
       size.pointee = 0
       return .YES
@@ -69,36 +74,56 @@ final class Exchange: @unchecked Sendable {
 
   private func readHead(method: UnsafeRawPointer, version: UnsafeRawPointer) -> MHD_Result {
     let now = ContinuousClock.now
+    var readable: RequestHead?
     do throws(RequestProblem) {
       let head = try parseHead(method: method, version: version)
-      requestID = head.requestID ?? core.nextRequestID()
+      readable = head
+      requestID = head.requestID
       isHead = head.method == .head
       isChunked = head.contentLength == nil
-      var request = HTTPRequest(
-        method: head.method, target: try RequestTarget(target, method: head.method),
-        rawTarget: String(decoding: target, as: UTF8.self), headers: head.headers,
-        remoteAddress: connection.address, body: .empty, id: requestID ?? "", receivedAt: now)
+      // After it has been read: its headers decide who may read the refusal.
+      try checkSize()
+      var request = makeRequest(
+        head.method, try RequestTarget(target, method: head.method), headers: head.headers, now: now)
       core.router.resolve(&request)
       self.request = request
       return prepareBody(head, request, now: now)
     } catch {
-      requestID = requestID ?? core.nextRequestID()
-      let response = core.render(HTTPServerProblem(error), nil)
-      return perform(state.withLock { $0.refuse(response, clientWaits: true, now: now) })
+      let word = HTTPMethod(rawValue: String(cString: method.assumingMemoryBound(to: CChar.self)))
+      request = makeRequest(
+        readable?.method ?? word, RequestTarget(undecoded: target), headers: readable?.headers ?? [:], now: now)
+      let problem = HTTPServerProblem(error)
+      return perform(state.withLock { $0.refuse(problem, clientWaits: true, now: now) })
+    }
+  }
+
+  private func makeRequest(
+    _ method: HTTPMethod, _ target: RequestTarget, headers: HTTPHeaders, now: ContinuousClock.Instant
+  ) -> HTTPRequest {
+    let id = requestID ?? core.nextRequestID()
+    requestID = id
+    return HTTPRequest(
+      method: method, target: target, rawTarget: String(decoding: self.target, as: UTF8.self), headers: headers,
+      remoteAddress: connection.address, body: .empty, id: id, receivedAt: now)
+  }
+
+  private func checkSize() throws(RequestProblem) {
+    let configuration = core.configuration
+    if target.count > configuration.maximumTargetBytes {
+      throw .targetTooLong(limit: configuration.maximumTargetBytes)
+    }
+    if minicrm_mhd_head_size(mhd) > configuration.maximumHeadBytes {
+      throw .headersTooLarge(limit: configuration.maximumHeadBytes)
     }
   }
 
   private func parseHead(method: UnsafeRawPointer, version: UnsafeRawPointer) throws(RequestProblem) -> RequestHead {
     let size = minicrm_mhd_head_size(mhd)
-    let configuration = core.configuration
-    if target.count > configuration.maximumTargetBytes {
-      throw .targetTooLong(limit: configuration.maximumTargetBytes)
-    }
-    if size > configuration.maximumHeadBytes { throw .headersTooLarge(limit: configuration.maximumHeadBytes) }
     // libmicrohttpd reads each request to the start of its pool, which is mapped memory, and passes over empty lines,
     // or what it takes for such, before the request line. One CR LF may be there (RFC 9112, section 2.2), no more.
     let skipped = UInt(bitPattern: method) & UInt(ServerCore.pageSize - 1)
     guard skipped == 0 || skipped == 2 else { throw .malformed("bytes before the request line") }
+    consumed = Int(skipped) + size
     let start = targetAddress - method
     return try RequestHead(
       block: UnsafeRawBufferPointer(start: method, count: size), target: start..<(start + target.count),
@@ -114,8 +139,8 @@ final class Exchange: @unchecked Sendable {
     let hasBody = head.contentLength != 0
     let clientWaits = head.expectsContinue || !hasBody
     if let bodyLimit, let length = head.contentLength, length > bodyLimit {
-      let response = core.render(.bodyTooLarge(limit: bodyLimit), request)
-      return perform(state.withLock { $0.refuse(response, clientWaits: clientWaits, now: now) })
+      return perform(
+        state.withLock { $0.refuse(.bodyTooLarge(limit: bodyLimit), clientWaits: clientWaits, now: now) })
     }
     if options.streamsBody {
       let stream = BodyStream(limit: bodyLimit) { [weak self] in self?.resumeReading() }
@@ -134,9 +159,9 @@ final class Exchange: @unchecked Sendable {
   private func perform(_ action: ExchangeState.HeadAction) -> MHD_Result {
     switch action {
     case .goOn: return .YES
-    case .answerNow(let response): return queue(response, closing: true)
-    case .sendEarly(let response):
-      sendEarly(response)
+    case .answerNow(let outcome): return queue(outcome, closing: true)
+    case .sendEarly(let outcome):
+      sendEarly(outcome)
       return .YES
     }
   }
@@ -152,7 +177,7 @@ final class Exchange: @unchecked Sendable {
       }
     } else if let bodyLimit, collected.count + bytes.count > bodyLimit {
       collected = []
-      complete(core.render(.bodyTooLarge(limit: bodyLimit), request))
+      complete(.failure(.bodyTooLarge(limit: bodyLimit)))
     } else {
       collected.append(contentsOf: bytes)
     }
@@ -181,10 +206,10 @@ final class Exchange: @unchecked Sendable {
       return action
     }
     switch action {
-    case .respond(let response):
+    case .respond(let outcome):
       // libmicrohttpd takes chunks whose lines end in a bare LF, which cannot always be seen here. So that no two
       // readers can disagree about where the next request begins, there is none.
-      return queue(response, closing: isChunked || core.isStopping)
+      return queue(outcome, closing: isChunked || core.isStopping)
     case .suspend: return .YES
     case .close: return .NO
     }
@@ -200,7 +225,7 @@ final class Exchange: @unchecked Sendable {
     if !completed { task?.cancel() }
     bodyStream?.end(.failure(.disconnected))
     responseStream.withLock { $0 = nil }
-    connection.exchangeEnded(now: now)
+    connection.exchangeEnded(consumed: consumed, now: now)
   }
 
   // MARK: - The handler
@@ -212,21 +237,22 @@ final class Exchange: @unchecked Sendable {
   private func start(body: HTTPBody, inline: Bool) {
     guard var request, state.withLock({ $0.isPending }) else { return }
     request.body = body
-    let run = { @Sendable [self, request] in complete(await core.responder.respond(to: request)) }
+    let run = { @Sendable [self, request] in complete(.success(await core.responder.respond(to: request))) }
     let task = inline ? Task.immediate(operation: run) : Task(operation: run)
     state.withLock { state in
       if case .pending = state.answer { self.task.withLock { $0 = task } }
     }
   }
 
-  /// Stores the response, unless another was first, and lets it be sent.
-  private func complete(_ response: HTTPResponse) {
-    let action = state.withLock { $0.store(response, now: .now) }
+  /// Stores the outcome, unless another was first, and lets it be sent.
+  private func complete(_ outcome: ExchangeState.Outcome) {
+    let action = state.withLock { $0.store(outcome, now: .now) }
     if let early = action.early { sendEarly(early) }
     if action.resume { connection.worker.resume(mhd) }
   }
 
-  private func sendEarly(_ response: HTTPResponse) {
+  private func sendEarly(_ outcome: ExchangeState.Outcome) {
+    let response = core.response(for: outcome, to: request)
     connection.sendEarly(EarlyResponse.encode(response, requestID: requestID, withBody: !isHead))
     bodyStream?.end(.failure(.disconnected))
   }
@@ -235,26 +261,26 @@ final class Exchange: @unchecked Sendable {
 
   /// The request has not arrived in time.
   func requestTimedOut() {
-    let response = core.render(.requestTimeout, nil)
-    if case .head = phase {
-      // The head that may name another never came.
+    if state.withLock({ $0.giveUpHead(now: .now) }) {
+      // The head that tells who asks for what, and may name another id, never came.
+      let response = core.response(for: .failure(.requestTimeout), to: nil)
       connection.sendEarly(EarlyResponse.encode(response, requestID: core.nextRequestID()))
       connection.shutDown()
     } else {
-      preempt(response)
+      preempt(.requestTimeout)
     }
   }
 
   func handlerTimedOut(after deadline: Duration) {
-    preempt(core.render(.handlerTimedOut(after: deadline), nil))
+    preempt(.handlerTimedOut(after: deadline))
   }
 
   /// Answers in the handler's place and cancels it.
-  private func preempt(_ response: HTTPResponse) {
+  private func preempt(_ problem: HTTPServerProblem) {
     // In this order: a handler cancelled first could still be the first to answer, and an exchange answered first may
     // have forgotten its task.
     let task = self.task.withLock { $0 }
-    complete(response)
+    complete(.failure(problem))
     task?.cancel()
   }
 
@@ -280,7 +306,7 @@ final class Exchange: @unchecked Sendable {
 
   /// The server stops: whatever still runs is cancelled, and nothing stays suspended.
   func halt() {
-    preempt(core.render(.stopping, nil))
+    preempt(.stopping)
     responseStream.withLock { $0 }?.abort()
     if state.withLock({ $0.halt() }) { connection.worker.resume(mhd) }
   }

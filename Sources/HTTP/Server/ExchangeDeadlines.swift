@@ -31,8 +31,10 @@ struct BodyClock {
 
 /// What a connection waits for, and since when; pure.
 enum ExchangePhase {
-  /// No request has begun.
+  /// No byte of a request has come.
   case idle(since: ContinuousClock.Instant, fresh: Bool)
+  /// A request has begun, its line is not complete.
+  case requestLine(since: ContinuousClock.Instant)
   /// The request line is there, the head is not complete.
   case head(since: ContinuousClock.Instant)
   case body(BodyClock)
@@ -59,7 +61,9 @@ enum ExchangePhase {
   func verdict(at now: ContinuousClock.Instant, _ limits: HTTPServer.Deadlines) -> Verdict {
     switch self {
     case .idle(let since, let fresh):
-      since.duration(to: now) > (fresh ? limits.headers : limits.idle + limits.headers) ? .close : .keep
+      since.duration(to: now) > (fresh ? limits.headers : limits.idle) ? .close : .keep
+    case .requestLine(let since):
+      since.duration(to: now) > limits.headers ? .close : .keep
     case .head(let since):
       since.duration(to: now) > limits.headers ? .requestTimedOut : .keep
     case .body(let clock):

@@ -1,12 +1,16 @@
 /// One request and its response as a state machine; pure. Its methods return what the caller must do once it has let
 /// go of the lock, save for suspending, which must happen under it (see `Exchange`).
 struct ExchangeState {
+  /// What answers the request: a handler's response, or a problem of the server's own. That one is rendered when it is
+  /// sent, since only then is it certain that the request has been read.
+  typealias Outcome = Result<HTTPResponse, HTTPServerProblem>
+
   /// How much of the request has arrived.
   enum Intake { case head, body, complete }
 
   enum Answer {
     case pending
-    case ready(HTTPResponse)
+    case ready(Outcome)
     /// Handed to libmicrohttpd.
     case queued
     /// Written to the socket past libmicrohttpd, because the body had not ended.
@@ -24,8 +28,9 @@ struct ExchangeState {
   private(set) var isHalted = false
   var phase: ExchangePhase
 
-  init(now: ContinuousClock.Instant) {
-    phase = .head(since: now)
+  /// - Parameter began: when the first byte of the request came.
+  init(began: ContinuousClock.Instant) {
+    phase = .head(since: began)
   }
 
   /// Whether an answer is still wanted.
@@ -35,8 +40,8 @@ struct ExchangeState {
 
   enum HeadAction {
     case goOn
-    case answerNow(HTTPResponse)
-    case sendEarly(HTTPResponse)
+    case answerNow(Outcome)
+    case sendEarly(Outcome)
   }
 
   /// The head has been read and, on a route that streams, the handler has started.
@@ -48,30 +53,40 @@ struct ExchangeState {
   ) -> HeadAction {
     intake = .body
     phase = .body(BodyClock(started: now, handlerDeadline: handlerDeadline))
-    guard hasBody, case .ready(let response) = answer else { return .goOn }
-    return clientWaits ? answerNow(response) : sendEarly(response, now: now)
+    guard hasBody, case .ready(let outcome) = answer else { return .goOn }
+    return clientWaits ? answerNow(outcome) : sendEarly(outcome, now: now)
   }
 
   /// The server itself answers: the head is refused.
-  mutating func refuse(_ response: HTTPResponse, clientWaits: Bool, now: ContinuousClock.Instant) -> HeadAction {
+  mutating func refuse(_ problem: HTTPServerProblem, clientWaits: Bool, now: ContinuousClock.Instant) -> HeadAction {
     intake = .body
-    return clientWaits ? answerNow(response) : sendEarly(response, now: now)
+    // Given up just before it was complete.
+    if case .sentEarly = answer { return .goOn }
+    return clientWaits ? answerNow(.failure(problem)) : sendEarly(.failure(problem), now: now)
   }
 
-  private mutating func answerNow(_ response: HTTPResponse) -> HeadAction {
+  /// The head has not come in time. Returns whether the caller must say so and end the connection.
+  mutating func giveUpHead(now: ContinuousClock.Instant) -> Bool {
+    guard intake == .head, isPending else { return false }
+    answer = .sentEarly
+    phase = .lingering(since: now)
+    return true
+  }
+
+  private mutating func answerNow(_ outcome: Outcome) -> HeadAction {
     answer = .queued
-    return .answerNow(response)
+    return .answerNow(outcome)
   }
 
-  private mutating func sendEarly(_ response: HTTPResponse, now: ContinuousClock.Instant) -> HeadAction {
-    guard case .bytes = response.body else {
+  private mutating func sendEarly(_ outcome: Outcome, now: ContinuousClock.Instant) -> HeadAction {
+    if case .success(let response) = outcome, case .stream = response.body {
       // A stream needs libmicrohttpd: it is sent when the body has been read and thrown away.
-      answer = .ready(response)
+      answer = .ready(outcome)
       return .goOn
     }
     answer = .sentEarly
     phase = .lingering(since: now)
-    return .sendEarly(response)
+    return .sendEarly(outcome)
   }
 
   enum UploadAction { case take, discard }
@@ -92,16 +107,16 @@ struct ExchangeState {
   }
 
   enum FinalAction {
-    case respond(HTTPResponse)
+    case respond(Outcome)
     case suspend, close
   }
 
   /// What to do with a complete request: once after it has become so, and whenever the connection has been resumed.
   mutating func proceed() -> FinalAction {
     switch answer {
-    case .ready(let response):
+    case .ready(let outcome):
       answer = .queued
-      return .respond(response)
+      return .respond(outcome)
     case .pending where !isHalted:
       suspension = .forResponse
       return .suspend
@@ -134,18 +149,18 @@ struct ExchangeState {
 
   struct StoreAction {
     var accepted = false
-    var early: HTTPResponse?
+    var early: Outcome?
     var resume = false
   }
 
-  /// A response is there: the handler's, or the server's own because a deadline has passed. The first one counts.
-  mutating func store(_ response: HTTPResponse, now: ContinuousClock.Instant) -> StoreAction {
+  /// An outcome is there: the handler's, or the server's own because a deadline has passed. The first one counts.
+  mutating func store(_ outcome: Outcome, now: ContinuousClock.Instant) -> StoreAction {
     guard case .pending = answer, !isFinished else { return StoreAction() }
     var action = StoreAction(accepted: true)
-    if intake == .body, case .sendEarly(let early) = sendEarly(response, now: now) {
+    if intake == .body, case .sendEarly(let early) = sendEarly(outcome, now: now) {
       action.early = early
     } else {
-      answer = .ready(response)
+      answer = .ready(outcome)
     }
     action.resume = takeSuspension()
     return action

@@ -35,7 +35,8 @@ public final class HTTPServer: Sendable {
   /// - Parameters:
   ///   - router: says which routes exist, how large their bodies may be and how long they may take. Its error
   ///     renderer makes the server's own responses.
-  ///   - responder: answers the requests; the router itself, or middleware that ends in it.
+  ///   - responder: answers the requests; the router itself, or middleware that ends in it. It finishes whatever is
+  ///     sent, the server's own responses among it.
   ///   - log: told in a sentence about events that belong to no request, from any thread; must not block.
   public init(
     _ configuration: Configuration, router: HTTPRouter, responder: (any HTTPResponder)? = nil,

@@ -32,10 +32,10 @@ extension HTTPServer {
   /// How long clients may take. All are wall-clock times; they are checked several times within the shortest of them,
   /// at least four times a second.
   public struct Deadlines: Sendable {
-    /// From a connection's start, and from a request's first line, to the end of the request's head.
+    /// From a connection's start to the first byte of a request, and from a request's first byte to the end of its
+    /// head.
     public var headers: Duration = .seconds(10)
-    /// How long a connection may stay open without a request. A head that dribbles in after a request on the same
-    /// connection is cut at the latest after `idle` and `headers` together.
+    /// How long a connection may stay open without a byte of another request.
     public var idle: Duration = .seconds(60)
     /// How long a body may take at any rate.
     public var bodyGrace: Duration = .seconds(10)

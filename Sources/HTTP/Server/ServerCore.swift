@@ -39,8 +39,18 @@ final class ServerCore: Sendable {
   var inFlight: Int { inFlightCount.load(ordering: .acquiring) }
   var isStopping: Bool { stopping.load(ordering: .relaxed) }
 
-  func render(_ problem: HTTPServerProblem, _ request: HTTPRequest?) -> HTTPResponse {
-    router.errorRenderer(problem, request)
+  /// What is sent: a handler's response or the rendered problem, finished as every answer is.
+  ///
+  /// - Parameter request: `nil` when its head never came.
+  func response(for outcome: ExchangeState.Outcome, to request: HTTPRequest?) -> HTTPResponse {
+    var answer =
+      switch outcome {
+      case .success(let response) where (200...599).contains(response.status): response
+      case .success: router.errorRenderer(.handlerFailed(InvalidStatus()), request)
+      case .failure(let problem): router.errorRenderer(problem, request)
+      }
+    responder.finish(&answer, for: request)
+    return answer
   }
 
   /// An id that is unlike those of other processes and unlike those before it.
@@ -51,7 +61,8 @@ final class ServerCore: Sendable {
   // MARK: - Connections and exchanges, on libmicrohttpd's threads
 
   func begin(_ connection: Connection, _ mhd: OpaquePointer, _ target: UnsafePointer<CChar>) -> Exchange {
-    let exchange = Exchange(core: self, connection: connection, mhd: mhd, target: target, now: .now)
+    let exchange = Exchange(
+      core: self, connection: connection, mhd: mhd, target: target, began: connection.requestBegan ?? .now)
     connection.begin(exchange)
     inFlightCount.add(1, ordering: .acquiringAndReleasing)
     // After it can be found by `halt`, so that it cannot be missed.
@@ -76,7 +87,7 @@ final class ServerCore: Sendable {
   func checkDeadlines(now: ContinuousClock.Instant) -> [Exchange] {
     var probes: [Exchange] = []
     for connection in table.all {
-      switch connection.phase.verdict(at: now, configuration.deadlines) {
+      switch connection.phase(at: now).verdict(at: now, configuration.deadlines) {
       case .keep: break
       case .close: connection.shutDown()
       case .requestTimedOut: connection.exchange?.requestTimedOut()
@@ -108,3 +119,6 @@ final class ServerCore: Sendable {
     for connection in table.all { connection.shutDown() }
   }
 }
+
+/// A handler's response had a status that is none of a final response.
+struct InvalidStatus: Error {}

@@ -103,6 +103,7 @@ import WireCorpus
     let post = "POST /api/v1/leads HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     async let head = Self.dribble(url, "GET /health HTTP/1.1\r\nHost: h\r\nX-Slow: ", "a")
     async let requestLine = Self.dribble(url, "GET /", "a")
+    async let keptLine = Self.dribble(url, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /", "a")
     async let nothing = Self.dribble(url, "", "")
     async let body = Self.dribble(url, post + "Content-Length: 100000\r\n\r\n{", " ")
     async let chunks = Self.dribble(url, post + "Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n")
@@ -110,7 +111,8 @@ import WireCorpus
     let slowest = try await Self.slowest(stack, for: .seconds(14))
     #expect(slowest < .seconds(5), "others are served meanwhile")
     let cut = try await [
-      ("head", head, "HTTP/1.1 408 "), ("request line", requestLine, ""), ("nothing", nothing, ""),
+      ("head", head, "HTTP/1.1 408 "), ("request line", requestLine, ""),
+      ("kept line", keptLine, "HTTP/1.1 200 "), ("nothing", nothing, ""),
       ("body", body, "HTTP/1.1 408 "), ("chunks", chunks, "HTTP/1.1 408 "),
     ]
     for (name, (answer, lasted), expected) in cut {

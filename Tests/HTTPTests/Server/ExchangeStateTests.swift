@@ -4,11 +4,11 @@ import Testing
 
 @Suite struct ExchangeStateTests {
   private let now = ContinuousClock.now
-  private let response = HTTPResponse.text("answer")
-  private let stream = HTTPResponse(body: .stream(length: nil, { nil }))
+  private let response = ExchangeState.Outcome.success(.text("answer"))
+  private let stream = ExchangeState.Outcome.success(HTTPResponse(body: .stream(length: nil, { nil })))
 
   private func state(body: Bool, clientWaits: Bool = false) -> ExchangeState {
-    var state = ExchangeState(now: now)
+    var state = ExchangeState(began: now)
     _ = state.headComplete(hasBody: body, clientWaits: clientWaits, handlerDeadline: .seconds(1), now: now)
     return state
   }
@@ -40,7 +40,7 @@ import Testing
   @Test func theFirstResponseCounts() {
     var state = state(body: false)
     state.requestComplete(deadline: .seconds(1), now: now)
-    let stored3 = state.store(.text("timeout", status: 503), now: now)
+    let stored3 = state.store(.failure(.handlerTimedOut(after: .seconds(1))), now: now)
     #expect(stored3.accepted)
     let stored4 = state.store(response, now: now)
     #expect(!stored4.accepted)
@@ -103,6 +103,29 @@ import Testing
     let stored12 = state.store(response, now: now)
     #expect(!stored12.accepted)
   }
+
+  @Test func aHeadThatIsGivenUpIsAnsweredOnce() {
+    var state = ExchangeState(began: now)
+    let givenUp13 = state.giveUpHead(now: now)
+    #expect(givenUp13)
+    let givenUp14 = state.giveUpHead(now: now)
+    #expect(!givenUp14)
+    guard case .goOn = state.refuse(.bodyTooLarge(limit: 1), clientWaits: true, now: now) else {
+      Issue.record("answered twice")
+      return
+    }
+    state.requestComplete(deadline: .seconds(1), now: now)
+    guard case .close = state.proceed() else {
+      Issue.record("not closed")
+      return
+    }
+  }
+
+  @Test func aHeadThatIsThereIsNotGivenUp() {
+    var state = state(body: true)
+    let givenUp15 = state.giveUpHead(now: now)
+    #expect(!givenUp15)
+  }
 }
 
 @Suite struct ExchangePhaseTests {
@@ -116,8 +139,10 @@ import Testing
   @Test func connectionsAndHeadsHaveTenSeconds() {
     #expect(verdict(.idle(since: start, fresh: true), after: 9.9) == .keep)
     #expect(verdict(.idle(since: start, fresh: true), after: 10.1) == .close)
-    #expect(verdict(.idle(since: start, fresh: false), after: 69) == .keep)
-    #expect(verdict(.idle(since: start, fresh: false), after: 70.1) == .close)
+    #expect(verdict(.idle(since: start, fresh: false), after: 59.9) == .keep)
+    #expect(verdict(.idle(since: start, fresh: false), after: 60.1) == .close)
+    #expect(verdict(.requestLine(since: start), after: 9.9) == .keep)
+    #expect(verdict(.requestLine(since: start), after: 10.1) == .close)
     #expect(verdict(.head(since: start), after: 9.9) == .keep)
     #expect(verdict(.head(since: start), after: 10.1) == .requestTimedOut)
   }

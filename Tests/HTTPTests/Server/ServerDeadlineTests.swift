@@ -18,27 +18,8 @@ import Testing
       }, routes: routes, body: body)
   }
 
-  /// Sends a byte every 20 ms until the server ends the connection. Returns what it said, and after how long.
   private func dribble(_ port: Int, after start: String, _ byte: String) async throws -> (String, Duration) {
-    try await onThread {
-      let socket = try RawSocket(port: port)
-      let began = ContinuousClock.now
-      try socket.send(start)
-      var answer = ""
-      socket.setReadTimeout(0.02)
-      while ContinuousClock.now - began < .seconds(5) {
-        do {
-          let more = try socket.receive()
-          if more.isEmpty { break }
-          answer += String(decoding: more, as: UTF8.self)
-        } catch let error as SocketError where error.code == EAGAIN {
-          do { try socket.send(byte) } catch { break }
-        } catch {
-          break
-        }
-      }
-      return (answer, ContinuousClock.now - began)
-    }
+    try await onThread { try dribbleNow(RawSocket(port: port), after: start, byte) }
   }
 
   @Test func clientsThatDribbleAreCutWhileOthersAreServed() async throws {
@@ -63,6 +44,69 @@ import Testing
         #expect(answer.hasPrefix("HTTP/1.1 408 ") == expected, "\(index) heard \(answer)")
       }
     }
+  }
+
+  private static let request = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
+
+  @Test func aRequestLineThatDribblesOnAKeptConnectionHasTheTimeOfAHead() async throws {
+    try await withServer(
+      configure: { $0.deadlines.headers = .milliseconds(300) },
+      body: { server in
+        let port = server.port
+        async let behind = dribble(port, after: Self.request + "GET /", "a")
+        async let later = onThread {
+          let socket = try RawSocket(port: port)
+          try socket.send(Self.request)
+          _ = try socket.receive(until: "hello")
+          // Silent for longer than a head may take: the time of the next one has not begun.
+          usleep(600_000)
+          return try dribbleNow(socket, after: "GET /", "a")
+        }
+        for (name, (answer, duration)) in try await ["behind": behind, "later": later] {
+          #expect(duration > .milliseconds(250) && duration < .seconds(2), "\(name) lasted \(duration)")
+          #expect(answer.isEmpty == (name == "later"), "\(name) heard \(answer)")
+        }
+      })
+  }
+
+  /// Whatever the request before it was: nothing has come of the next one, so its time has not begun.
+  @Test(arguments: [
+    request, "\r\n" + request, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+  ])
+  func aKeptConnectionMayBeSilent(request: String) async throws {
+    try await withServer(
+      configure: { $0.deadlines.headers = .milliseconds(300) },
+      body: { server in
+        let port = server.port
+        try await onThread {
+          let socket = try RawSocket(port: port)
+          for _ in 0..<3 {
+            try socket.send(request)
+            _ = try socket.receive(until: "hello")
+            usleep(600_000)
+          }
+        }
+      })
+  }
+
+  @Test func theTimeOfAHeadBeginsWithTheFirstByteOfItsLine() async throws {
+    try await withServer(
+      configure: { $0.deadlines.headers = .seconds(3) },
+      body: { server in
+        let port = server.port
+        let (answer, duration) = try await onThread {
+          let socket = try RawSocket(port: port)
+          try socket.send(Self.request)
+          _ = try socket.receive(until: "hello")
+          let began = ContinuousClock.now
+          try socket.send("GET /")
+          usleep(2_500_000)
+          try socket.send("hello HTTP/1.1\r\nHost: h\r\n")
+          return (try socket.receiveAll(), ContinuousClock.now - began)
+        }
+        #expect(answer.hasPrefix("HTTP/1.1 408 "), "\(answer)")
+        #expect(duration > .milliseconds(2900) && duration < .seconds(5), "lasted \(duration)")
+      })
   }
 
   @Test func idleConnectionsAreClosed() async throws {
@@ -150,4 +194,24 @@ import Testing
         withExtendedLifetime(socket) {}
       })
   }
+}
+
+/// Sends a byte every 20 ms until the server ends the connection. Returns what it said, and after how long.
+private func dribbleNow(_ socket: RawSocket, after start: String, _ byte: String) throws -> (String, Duration) {
+  let began = ContinuousClock.now
+  try socket.send(start)
+  var answer = ""
+  socket.setReadTimeout(0.02)
+  while ContinuousClock.now - began < .seconds(5) {
+    do {
+      let more = try socket.receive()
+      if more.isEmpty { break }
+      answer += String(decoding: more, as: UTF8.self)
+    } catch let error as SocketError where error.code == EAGAIN {
+      do { try socket.send(byte) } catch { break }
+    } catch {
+      break
+    }
+  }
+  return (answer, ContinuousClock.now - began)
 }

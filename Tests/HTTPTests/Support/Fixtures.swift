@@ -5,9 +5,11 @@ import Testing
 @testable import HTTP
 
 /// Runs `body` with a server on a free port of 127.0.0.1, and stops it afterwards.
+///
+/// - Parameter responder: puts middleware around the router.
 func withServer(
   configure: (inout HTTPServer.Configuration) -> Void = { _ in }, routes: (inout HTTPRouter) -> Void = standardRoutes,
-  body: (HTTPServer) async throws -> Void
+  responder: (HTTPRouter) -> any HTTPResponder = { $0 }, body: (HTTPServer) async throws -> Void
 ) async throws {
   var configuration = HTTPServer.Configuration(host: "127.0.0.1", port: 0)
   configure(&configuration)
@@ -17,7 +19,7 @@ func withServer(
       headers: ["X-Rendered": "yes"])
   }
   routes(&router)
-  let server = HTTPServer(configuration, router: router)
+  let server = HTTPServer(configuration, router: router, responder: responder(router))
   try server.start()
   do {
     try await body(server)

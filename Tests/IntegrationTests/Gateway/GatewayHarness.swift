@@ -99,7 +99,12 @@ struct GatewayHarness: Sendable {
     return Answer(status: response.status, headers: response.headers, bytes: response.bytes ?? [])
   }
 
-  func respond(_ request: HTTPRequest) async -> HTTPResponse { await responder.respond(to: request) }
+  /// The answer as the server would send it.
+  func respond(_ request: HTTPRequest) async -> HTTPResponse {
+    var response = await responder.respond(to: request)
+    responder.finish(&response, for: request)
+    return response
+  }
 
   /// A new key of a role, straight from the store.
   func key(_ role: Role, scopes: Set<Scope>? = nil, name: String? = nil, expiresAt: Timestamp? = nil) async throws
