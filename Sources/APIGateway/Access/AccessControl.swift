@@ -14,11 +14,13 @@ import ServiceHost
 struct AccessControl: Sendable {
   /// Credentials that are remembered for certain; at most twice as many are.
   private static let cacheCapacity = 10_000
+  /// How long a credential is looked up at most: clients are promised an answer within two seconds while the database
+  /// is silent. A read by an index takes a millisecond; one that takes this long is lost, or behind too many others.
+  private static let patience = Duration.seconds(2)
 
   let settings: AccessSettings
   let store: Store
   let clock: any WallClock
-  let health: HealthBoard
   /// Counts the requests of each credential; nil: unlimited.
   let limiter: RateLimiter?
   /// Asked instead of credentials where there are none.
@@ -29,6 +31,7 @@ struct AccessControl: Sendable {
   private let keys: RefreshingCache<[UInt8], Principal?>
   private let tokens: RefreshingCache<[UInt8], TokenStanding>
   private let managers: RefreshingCache<Bool, Bool>
+  private let lookup: CredentialLookup
 
   init(
     _ settings: AccessSettings, store: Store, clock: any WallClock, health: HealthBoard, limiter: RateLimiter?,
@@ -37,12 +40,12 @@ struct AccessControl: Sendable {
     self.settings = settings
     self.store = store
     self.clock = clock
-    self.health = health
     self.limiter = limiter
     self.localCaller = localCaller
     keys = RefreshingCache(capacity: AccessControl.cacheCapacity, validFor: settings.cacheTime)
     tokens = RefreshingCache(capacity: AccessControl.cacheCapacity, validFor: settings.cacheTime)
     managers = RefreshingCache(capacity: 1, validFor: settings.cacheTime)
+    lookup = CredentialLookup(health: health, patience: AccessControl.patience)
   }
 
   /// Somebody who may, and what their limit says.
@@ -52,7 +55,7 @@ struct AccessControl: Sendable {
   }
 
   /// - Throws: `Problem`: 401 without a good credential, 403 when it is not good for this, 429 when it is used too often,
-  ///   503 when the database that knows it is away.
+  ///   503 when the database that knows it is away, or does not answer for a while.
   func admit(_ request: HTTPRequest, to access: Access) async throws -> Admission {
     let caller: Principal
     switch access {
@@ -100,8 +103,7 @@ struct AccessControl: Sendable {
 
   private func principal(of secret: APIKeySecret) async throws -> Principal {
     let found = try await keys.value(secret.digest) { [self] in
-      try checkDatabase()
-      return try await store.useAPIKey(secret).map { Principal($0) }
+      try await lookup.read { try await store.useAPIKey(secret).map { Principal($0) } }
     }
     guard let found else { throw Problem.unauthenticated("The API key is not valid.", isInvalid: true) }
     return found
@@ -120,8 +122,7 @@ struct AccessControl: Sendable {
       throw Problem.unauthenticated("The token names no role that exists here.", isInvalid: true)
     }
     let standing = try await tokens.value(claims.fingerprint) { [self] in
-      try checkDatabase()
-      return try await store.standing(ofToken: claims.fingerprint, keyID: keyID)
+      try await lookup.read { try await store.standing(ofToken: claims.fingerprint, keyID: keyID) }
     }
     guard standing == .good else { throw Problem.unauthenticated("The token has been revoked.", isInvalid: true) }
     var scopes = role.scopes
@@ -143,19 +144,12 @@ struct AccessControl: Sendable {
   /// The bootstrap key is good only while there is no other key that can make keys.
   private func bootstrap() async throws -> Principal {
     let isNeedless = try await managers.value(true) { [self] in
-      try checkDatabase()
-      return try await store.hasKeyThatManagesKeys()
+      try await lookup.read { try await store.hasKeyThatManagesKeys() }
     }
     guard !isNeedless else {
       throw Problem.unauthenticated("The bootstrap key has done its work: use an API key.", isInvalid: true)
     }
     return .bootstrap
-  }
-
-  /// Without this, every request would wait for as long as a driver looks for a server.
-  private func checkDatabase() throws(Problem) {
-    guard !health.isConnected(.database) else { return }
-    throw Problem(.dependencyUnavailable, "MongoDB, which knows the credentials, does not answer.", retryAfter: 2)
   }
 }
 

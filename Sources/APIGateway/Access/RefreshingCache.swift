@@ -4,6 +4,9 @@ import Synchronization
 ///
 /// The time counts from the start of the load, so that a value is never older than that when it is used. What could not
 /// be loaded is not kept.
+///
+/// Whoever asks joins the load that is under way, so a load must end by itself: one that could hang must give up, and
+/// the next who asks begins another.
 final class RefreshingCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   private struct Entry: Sendable {
     let task: Task<Value, any Error>

@@ -12,7 +12,8 @@ import ServiceHost
 ///
 /// An entry is stored before the write is made, and without it the write is not made; what became of the write is added
 /// after it. So no write is without an entry. What can be missing, after a crash or an outage in between, is the outcome:
-/// such an entry stays `started`. Two small jobs for each request, however many rows it has.
+/// such an entry stays `started`. Two small jobs for each request, however many rows it has, and a third for an order,
+/// which is looked up by its number.
 struct AuditLog: Sendable {
   let store: Store
   let clock: any WallClock
@@ -27,21 +28,38 @@ struct AuditLog: Sendable {
   ) async throws -> HTTPResponse {
     if route.effect == .nothing { return try await handler(request) }
     let id = ObjectID()
-    let subject = route.effect.flatMap { AuditLog.subject($0, request) }
-    let before = try await store.beginAudit(id, entry(route, request), subject: subject)
+    let resourceID = try await resourceID(route, request)
+    let subject = resourceID.flatMap { AuditLog.subject(route.effect, $0) }
+    let before = try await store.beginAudit(id, entry(route, request, resourceID), subject: subject)
     let result: Result<HTTPResponse, any Error>
     do {
       result = .success(try await handler(request))
     } catch {
       result = .failure(error)
     }
-    await complete(id, route, request, before, subject, result)
+    // A client that goes away, or a deadline, cancels the request: what became of its write is entered all the same.
+    await Task { await complete(id, route, request, before, subject, result) }.value
     return try result.get()
   }
 
   // MARK: Before
 
-  private func entry(_ route: Route, _ request: APIRequest) -> BSONDocument {
+  /// The id of what will change: what the path names, or the order that has the number in the body.
+  private func resourceID(_ route: Route, _ request: APIRequest) async throws -> String? {
+    if let id = request.http.parameters["id"] { return id }
+    guard route.effect == .change(.order), let bytes = request.http.body.bytes,
+      let json = try? JSONValue.parse(bytes, maxDepth: APIRequest.jsonDepth)
+    else { return nil }
+    var body = ObjectReader(json)
+    guard let number = body.string("order_no", length: 1...100) else { return nil }
+    do {
+      return try await store.order(number: number).id.hex
+    } catch StoreError.notFound {
+      return nil
+    }
+  }
+
+  private func entry(_ route: Route, _ request: APIRequest, _ resourceID: String?) -> BSONDocument {
     let now = clock.now()
     let caller = request.caller
     var entry = BSONDocument(capacity: 512)
@@ -54,7 +72,7 @@ struct AuditLog: Sendable {
     entry.append("method", request.http.method.rawValue)
     entry.append("path", AuditRedaction.short(request.http.path))
     if let resource = AuditLog.resource(route.effect) { entry.append("resource", resource.rawValue) }
-    if let id = request.http.parameters["id"] { entry.append("resource_id", AuditRedaction.short(id)) }
+    if let resourceID { entry.append("resource_id", AuditRedaction.short(resourceID)) }
     entry.append("request_id", AuditRedaction.short(request.http.id))
     entry.append("remote_address", request.http.remoteAddress)
     entry.append("outcome", AuditOutcome.started.rawValue)
@@ -69,9 +87,9 @@ struct AuditLog: Sendable {
     }
   }
 
-  /// The document that the path names.
-  private static func subject(_ effect: Effect, _ request: APIRequest) -> AuditSubject? {
-    guard case .change(let resource) = effect, let id = request.http.parameters["id"] else { return nil }
+  /// The document that changes, by its id.
+  private static func subject(_ effect: Effect?, _ id: String) -> AuditSubject? {
+    guard case .change(let resource) = effect else { return nil }
     return resource.subject(id)
   }
 
@@ -87,19 +105,20 @@ struct AuditLog: Sendable {
       case .failure(let error): (Problem(describing: error) ?? .unforeseen).kind.status
       }
     let answer = AuditAnswer(result)
-    var found = subject
-    if found == nil, case .change(let resource) = route.effect, (200..<300).contains(status), let made = answer.id {
-      found = resource.subject(made)
-    }
+    // 201 tells of something new, whatever the path names: a duplicate changes nothing of its original.
+    let isNew = subject == nil || status == 201
+    let made = isNew ? answer.id : nil
+    let before = isNew ? nil : before
+    let changed = isNew ? made.flatMap { AuditLog.subject(route.effect, $0) } : subject
     let completed = clock.now()
     let resource = AuditLog.resource(route.effect)
     do {
-      try await store.completeAudit(id, subject: found) { after in
+      try await store.completeAudit(id, subject: changed) { after in
         var details = BSONDocument(capacity: 1024)
         details.append("outcome", AuditLog.outcome(status).rawValue)
         details.append("status", Int64(status))
         details.appendDate("completed_at", milliseconds: completed.milliseconds)
-        if subject == nil, let made = answer.id { details.append("resource_id", AuditRedaction.short(made)) }
+        if let made { details.append("resource_id", AuditRedaction.short(made)) }
         if case .bulk = route.effect, !answer.counts.isEmpty { details.append("counts", document: answer.counts) }
         guard let resource, before != nil || after != nil else { return details }
         let (old, new) = AuditRedaction.difference(before, after, of: resource)

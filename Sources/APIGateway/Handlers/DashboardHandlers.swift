@@ -11,6 +11,8 @@ struct DashboardHandlers: Sendable {
   static let days = 30
   static let activities = 10
   private static let timeoutMS = 5_000
+  /// What is counted, in a few queries, is waited for so long at most: everybody waits for the same answer.
+  private static let patience = Duration.seconds(10)
   /// Everybody who looks at the dashboard within this time sees the same numbers.
   private static let validFor = Duration.seconds(5)
 
@@ -28,11 +30,13 @@ struct DashboardHandlers: Sendable {
 
   @Sendable private func show(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()
-    let store = gateway.store
     return .data(
-      try await answers.value(true) {
-        Self.json(
-          try await store.dashboard(days: Self.days, activity: Self.activities, timeoutMS: Self.timeoutMS))
+      try await answers.value(true) { [store = gateway.store, health = gateway.context.health] in
+        let found = try await health.unlessDatabaseIsLost(within: Self.patience) {
+          try await store.dashboard(days: Self.days, activity: Self.activities, timeoutMS: Self.timeoutMS)
+        }
+        guard let found else { throw RouteRunner.isAway(.database) }
+        return Self.json(found)
       })
   }
 

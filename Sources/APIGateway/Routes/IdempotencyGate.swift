@@ -90,6 +90,13 @@ struct IdempotencyGate: Sendable {
     } catch {
       response = RouteRunner.problem(error, request).response(to: request.http)
     }
+    // A client that goes away, or a deadline, cancels the request: its repetition finds what became of it all the same.
+    let requestID = request.http.id
+    await Task { await keep(response, reservation, requestID) }.value
+    return response
+  }
+
+  private func keep(_ response: HTTPResponse, _ reservation: IdempotencyReservation, _ requestID: String) async {
     do {
       if (200..<300).contains(response.status), let bytes = response.bytes {
         let headers = response.headers.map { (name: $0.name, value: $0.value) }
@@ -104,9 +111,8 @@ struct IdempotencyGate: Sendable {
       // The answer is right all the same; a repetition finds the reservation once its lease has run out.
       log.warning(
         "the outcome of a request was not kept under its idempotency key",
-        [LogKey.requestID: .string(request.http.id), LogKey.error: .string("\(error)")])
+        [LogKey.requestID: .string(requestID), LogKey.error: .string("\(error)")])
     }
-    return response
   }
 
   private static func replay(_ stored: StoredResponse) -> HTTPResponse {

@@ -24,22 +24,8 @@ struct RouteRunner: Sendable {
   private func run(_ route: Route, _ request: HTTPRequest) async -> HTTPResponse {
     let request = APIRequest(request, log: log)
     guard route.effect?.isRead == true, route.needs.contains(.database) else { return await answer(route, request) }
-    let response = await unlessDatabaseIsLost { await answer(route, request) }
+    let response = await health.unlessDatabaseIsLost { await answer(route, request) }
     return response ?? RouteRunner.isAway(.database).response(to: request.http)
-  }
-
-  /// Gives a read up as soon as the database is known to be away, whatever waits for it: that ends by its own time-outs.
-  ///
-  /// - Returns: nil when it was given up.
-  private func unlessDatabaseIsLost(_ body: @escaping @Sendable () async -> HTTPResponse) async -> HTTPResponse? {
-    let answer = Latch<HTTPResponse?>()
-    let work = Task { answer.set(await body()) }
-    let watcher = health.watch(.database) { answer.set(nil) }
-    defer {
-      health.forget(watcher)
-      work.cancel()
-    }
-    return await answer.wait() ?? nil
   }
 
   private func answer(_ route: Route, _ request: APIRequest) async -> HTTPResponse {
@@ -87,7 +73,7 @@ struct RouteRunner: Sendable {
     for dependency in route.needs where !health.isConnected(dependency) { throw RouteRunner.isAway(dependency) }
   }
 
-  private static func isAway(_ dependency: HealthBoard.Dependency) -> Problem {
+  static func isAway(_ dependency: HealthBoard.Dependency) -> Problem {
     let name = dependency == .database ? "MongoDB" : "Kafka"
     return Problem(.dependencyUnavailable, "\(name) does not answer.", retryAfter: 2)
   }

@@ -38,6 +38,91 @@ import Testing
     }
   }
 
+  @Test func aDuplicateIsEnteredAsTheMakingOfTheCopy() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.marketer)
+      let made = try await harness.request(.post, "/api/v1/segments", ["name": "Old", "rule_ast": Self.rule], as: key)
+      let original = try #require(made.data["_id"]?.stringValue, "\(made.text)")
+      let target = "/api/v1/segments/\(original)/duplicate"
+      let duplicate = try await harness.request(.post, target, ["name": "Copy"], as: key)
+      let copy = try #require(duplicate.data["_id"]?.stringValue, "\(duplicate.text)")
+      let refused = try await harness.request(.post, target, ["name": ""], as: key)
+      #expect(refused.status == 400)
+
+      let entries = try await harness.audit("&resource_id=\(copy)")
+      try #require(entries.count == 1)
+      #expect(entries[0]["action"]?.stringValue == "duplicateSegment" && entries[0]["status"]?.intValue == 201)
+      #expect(entries[0]["path"]?.stringValue == target, "names the original")
+      #expect(entries[0]["before"] == nil && entries[0]["after"]?["name"]?.stringValue == "Copy")
+      let others = try await harness.audit("&resource_id=\(original)")
+      #expect(others.map { $0["action"]?.stringValue } == ["duplicateSegment", "createSegment"])
+      #expect(others.first?["outcome"]?.stringValue == "refused", "nothing was made that could be named")
+    }
+  }
+
+  @Test func aCorrectionOfAnOrderIsEnteredWithBeforeAndAfter() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.marketer)
+      try await harness.request(.post, "/api/v1/leads", ["name": "A", "emails": ["a@x.com"]], as: key)
+      var statuses: [Int] = []
+      // The number is the same: white space around it does not count.
+      for (number, total) in [("N-1", 10.0), (" N-1 ", 25.0)] {
+        let order: JSONValue = [
+          "order_no": .string(number), "email": "a@x.com", "total": .double(total),
+          "ordered_at": "2026-01-02T03:04:05Z",
+        ]
+        statuses.append(try await harness.request(.post, "/api/v1/orders", order, as: key).status)
+      }
+      #expect(statuses == [201, 200])
+
+      let entries = try await harness.audit("&action=createOrder")
+      try #require(entries.count == 2)
+      let (corrected, created) = (entries[0], entries[1])
+      #expect(created["before"] == nil && created["after"]?["total"]?.doubleValue == 10)
+      #expect(corrected["resource_id"] == created["resource_id"] && created["resource_id"] != nil)
+      #expect(corrected["before"]?["total"]?.doubleValue == 10 && corrected["after"]?["total"]?.doubleValue == 25)
+      #expect(corrected["before"]?["order_no"] == nil, "only what changed")
+    }
+  }
+
+  /// A client that breaks off, and the deadline of a handler, cancel what carries the request out.
+  @Test func aCancelledRequestIsEnteredWithItsOutcome() async throws {
+    try await GatewayHarness.with { harness in
+      let key = try await harness.key(.marketer)
+      let made = try await harness.request(.post, "/api/v1/segments", ["name": "Old", "rule_ast": Self.rule], as: key)
+      let id = try #require(made.data["_id"]?.stringValue, "\(made.text)")
+      let incomplete = harness.gateway.context.instruments.auditIncomplete
+      let audit = AuditLog(
+        store: harness.store, clock: SystemClock(), keptFor: nil, log: harness.gateway.log, incomplete: incomplete)
+      let route = try #require(harness.gateway.routes.first(where: { $0.name == "replaceSegment" }))
+      let body: JSONValue = ["name": "New", "rule_ast": Self.rule]
+      var http = try HTTPRequest(
+        .put, "/api/v1/segments/\(id)", headers: ["Content-Type": "application/json"], body: body.encoded())
+      http.parameters = ["id": id]
+      let request = APIRequest(http, log: harness.gateway.log)
+
+      let isWritten = Latch<Bool>()
+      let task = Task {
+        try await audit.record(route, request) { request in
+          let response = try await route.handler(request)
+          isWritten.set(true)
+          // Nobody sets this one: the wait ends with the task's cancellation.
+          _ = await Latch<Bool>().wait()
+          return response
+        }
+      }
+      _ = try await withDeadline(.seconds(30), "the write") { await isWritten.wait() }
+      task.cancel()
+      #expect(try await task.value.status == 200)
+
+      let entries = try await harness.audit("&action=replaceSegment")
+      try #require(entries.count == 1)
+      #expect(entries[0]["outcome"]?.stringValue == "succeeded" && entries[0]["status"]?.intValue == 200)
+      #expect(entries[0]["before"] == ["name": "Old"] && entries[0]["after"] == ["name": "New"])
+      #expect(incomplete.value == 0)
+    }
+  }
+
   @Test func secretsMessagesAndPeoplesDataAreNotInIt() async throws {
     try await GatewayHarness.with { harness in
       let admin = try await harness.key(.admin)
