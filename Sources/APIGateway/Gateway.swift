@@ -42,6 +42,13 @@ struct Gateway: Sendable {
 
   var audiences: Audiences { Audiences(store: store, clock: clock, timeoutMS: previewTimeoutMS) }
 
+  /// For operations that need Kafka now and then.
+  ///
+  /// - Throws: `Problem` (503) while it is known to be away.
+  func expectKafka() throws(Problem) {
+    guard context.health.isConnected(.kafka) else { throw RouteRunner.isAway(.kafka) }
+  }
+
   /// Every operation of the API, and their description.
   var routes: [Route] {
     let routes = operations

@@ -43,7 +43,7 @@ public struct RuleReport: Sendable {
 
 extension RuleReport {
   /// Children counted one by one.
-  static let mostParts = 10
+  static let mostParts = 50
   /// Keys or documents examined for each lead found, above which an index is worth a thought.
   private static let wastefulRatio: Int64 = 10
   /// Below so many nobody notices.

@@ -116,7 +116,8 @@ extension Store {
   /// Pauses, resumes or cancels a campaign by hand; the run's epoch grows, which send workers check.
   ///
   /// Asking for the status that it has changes nothing. Setting a campaign RUNNING that has never run is `launch`.
-  /// - Throws: `StoreError.notFound`, or `.conflict` for a transition that the campaign's life does not know.
+  /// - Throws: `StoreError.notFound`, `.conflict` for a transition that the campaign's life does not know, or `.invalid`
+  ///   when it is to be SCHEDULED for a time that has passed.
   public func setStatus(campaignID: ObjectID, to target: CampaignStatus) async throws -> Campaign {
     let now = clock.now()
     return try await mongo.withTransaction { connection in
@@ -132,6 +133,9 @@ extension Store {
         throw StoreError.conflict(
           message: "a \(campaign.status.rawValue) campaign cannot become \(target.rawValue)",
           currentStatus: campaign.status.rawValue, runID: campaign.currentRun?.string)
+      }
+      if target == .scheduled, let at = campaign.scheduleAt, at <= now {
+        throw StoreError.invalid([.pastSchedule(now)])
       }
       _ = try connection.updateOne(
         Collections.campaigns, ["_id": .objectID(campaignID)],

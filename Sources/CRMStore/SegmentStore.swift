@@ -109,9 +109,7 @@ extension Store {
     let used = try connection.updateOne(
       Collections.segments, ["_id": .objectID(id)], ["$set": ["used_at": .date(milliseconds: now.milliseconds)]])
     guard used.matched == 1 else {
-      throw StoreError.invalid([
-        FieldError(field: "segment_id", code: "unknown_segment", message: "there is no such segment")
-      ])
+      throw StoreError.invalid([.unknownSegment])
     }
   }
 }

@@ -93,7 +93,7 @@ import Testing
   @Test func largeBodiesAre413ButForBulk() async throws {
     let padding = String(repeating: " ", count: 1 << 20)
     expectProblem(try await send(.post, "/api/v1/leads", text: "{}" + padding), 413, "body-too-large")
-    let answer = try await send(.post, "/api/v1/leads/bulk", text: #"{"leads":[]}"# + padding)
+    let answer = try await send(.post, "/api/v1/leads/bulk", text: #"{"leads":1}"# + padding)
     expectProblem(answer, 400, "validation-failed", fields: ["leads"])
   }
 
@@ -288,6 +288,13 @@ import Testing
         "schedule_at": "2020-01-01T00:00:00Z",
       ])
     expectProblem(answer, 422, "impossible-schedule", fields: ["schedule_at"])
+    let both = try await stack.request(
+      .post, "/api/v1/campaigns",
+      [
+        "name": "X", "segment_id": "0123456789abcdef01234567", "message_template": "Hi", "channel": "sms",
+        "created_by": "me", "schedule_at": "2020-01-01T00:00:00Z",
+      ])
+    expectProblem(both, 422, "impossible-schedule", fields: ["schedule_at", "segment_id"])
     let id = try await makeCampaign(segment: segment, [("schedule_at", "2999-01-01T00:00:00Z")])
     #expect(try await stack.succeed(.get, "/api/v1/campaigns/\(id)").data["status"]?.stringValue == "SCHEDULED")
     expectProblem(try await stack.request(.put, "/api/v1/campaigns/\(id)", ["name": "Y"]), 409, "conflict")

@@ -62,7 +62,7 @@ struct Audiences: Sendable {
       let segment = try await store.segment(id)
       return try await meaning(try understand(segment.rule, timezone: segment.timezone), now: clock.now())
     } catch StoreError.notFound {
-      throw ValidationError(field: "segment_id", code: "unknown_segment", message: "there is no such segment")
+      throw ValidationError(.unknownSegment)
     }
   }
 

@@ -1,6 +1,7 @@
 import BSON
 import CRMCore
 import CRMStore
+import CivilTime
 import HTTP
 import JSON
 
@@ -57,17 +58,16 @@ struct CampaignHandlers: Sendable {
     return .page(try await gateway.store.campaigns(query), page) { campaign, writer in campaign.write(to: &writer) }
   }
 
-  /// Makes a campaign and, with `send`, launches it.
+  /// Makes a campaign and, with `send`, launches it; a time launches it, too.
   @Sendable private func create(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()
     let input = try CampaignInput.decode(try request.json(), author: request.author).get()
+    if input.send || input.scheduleAt != nil { try request.require(.campaignsRun) }
+    // Before anything is stored: who reads 503 makes the campaign again.
+    if input.send { try gateway.expectKafka() }
     let now = gateway.clock.now()
     // A repetition under an idempotency key may come when the time that was good has passed.
-    if let at = input.scheduleAt, at <= now, !request.isRetry {
-      throw Problem(
-        .impossibleSchedule, "schedule_at is in the past.",
-        errors: [FieldError(field: "schedule_at", code: "in_the_past", message: "must be later than \(now)")])
-    }
+    if !request.isRetry { try await check(scheduleAt: input.scheduleAt, segmentID: input.segmentID, now) }
     var campaign: Campaign
     do {
       campaign = try await gateway.store.createCampaign(input.newCampaign(id: request.effectID, at: now))
@@ -80,6 +80,20 @@ struct CampaignHandlers: Sendable {
     return .created(campaign, at: "/api/v1/campaigns/\(campaign.id.hex)")
   }
 
+  /// Refuses a time that has passed, and says in the same answer when the segment is not there either.
+  private func check(scheduleAt: Timestamp?, segmentID: ObjectID?, _ now: Timestamp) async throws {
+    guard let scheduleAt, scheduleAt <= now else { return }
+    var errors = [FieldError.pastSchedule(now)]
+    if let segmentID {
+      do {
+        _ = try await gateway.store.segment(segmentID)
+      } catch StoreError.notFound {
+        errors.append(.unknownSegment)
+      }
+    }
+    throw Problem(.impossibleSchedule, "schedule_at is in the past.", errors: errors)
+  }
+
   @Sendable private func show(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()
     return .data(try await gateway.store.campaign(try request.objectID()))
@@ -89,12 +103,8 @@ struct CampaignHandlers: Sendable {
     try request.expectNoQuery()
     let id = try request.objectID()
     let change = try CampaignChange.decode(try request.json()).get()
-    let now = gateway.clock.now()
-    if let at = change.scheduleAt, at <= now {
-      throw Problem(
-        .impossibleSchedule, "schedule_at is in the past.",
-        errors: [FieldError(field: "schedule_at", code: "in_the_past", message: "must be later than \(now)")])
-    }
+    if change.scheduleAt != nil { try request.require(.campaignsRun) }
+    try await check(scheduleAt: change.scheduleAt, segmentID: change.segmentID, gateway.clock.now())
     do {
       return .data(try await gateway.store.updateCampaign(id, change))
     } catch StoreError.invalid(let errors) {

@@ -37,6 +37,10 @@ struct RuleHandlers: Sendable {
       try await gateway.store.preview(
         try await gateway.store.compile(asked.rule, now: asked.now), timeoutMS: gateway.previewTimeoutMS)
     }
+    // A preview of nothing but a stored segment is that segment's.
+    if case .segment(let id) = asked.rule.rule, !asked.isAsOfAnotherTime {
+      try await gateway.store.recordPreview(ofSegment: id, count: found.count)
+    }
     return .data { writer in
       writer.beginObject()
       writer.field("count", found.count)

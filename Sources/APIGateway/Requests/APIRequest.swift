@@ -29,6 +29,14 @@ struct APIRequest: Sendable {
   /// Whom to name as the maker of something when the request does not; nil when nobody is known.
   var author: String? { caller.kind == .anonymous ? nil : caller.name }
 
+  /// Makes sure that the caller may also do what takes another scope than the route's.
+  ///
+  /// - Throws: `Problem` (403) that names the scope.
+  func require(_ scope: Scope) throws(Problem) {
+    let access = Access.scope(scope)
+    guard access.allows(caller.scopes) else { throw Problem.forbidden(access, caller) }
+  }
+
   /// The id of a run that this request launches.
   var runID: UUIDBytes { UUIDBytes(v5: effectID.hex, namespace: APIRequest.runNamespace) }
 

@@ -7,6 +7,8 @@ import JSON
 struct RuleRequest: Sendable {
   let rule: ZonedRule
   let now: Timestamp
+  /// Whether the request names the instant itself.
+  let isAsOfAnotherTime: Bool
 
   /// Reads these members and refuses all others.
   ///
@@ -18,7 +20,7 @@ struct RuleRequest: Sendable {
     var reader = ObjectReader(json)
     let rule = reader.value("rule_ast", required: true)
     let timezone = reader.string("timezone", length: 1...64)
-    let now = reader.timestamp("now") ?? gateway.clock.now()
+    let instant = reader.timestamp("now")
     more(&reader)
     var errors = reader.finish()
     var understood: ZonedRule?
@@ -31,6 +33,7 @@ struct RuleRequest: Sendable {
     }
     if let error = ValidationError(errors) { throw error }
     guard let understood else { throw ValidationError(field: "rule_ast", code: "required", message: "is required") }
-    return RuleRequest(rule: understood, now: now)
+    return RuleRequest(
+      rule: understood, now: instant ?? gateway.clock.now(), isAsOfAnotherTime: instant != nil)
   }
 }

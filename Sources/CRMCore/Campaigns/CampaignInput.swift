@@ -112,6 +112,18 @@ public struct CampaignChange: Sendable, Equatable {
   }
 }
 
+extension FieldError {
+  /// A campaign's segment does not exist.
+  public static var unknownSegment: FieldError {
+    FieldError(field: "segment_id", code: "unknown_segment", message: "there is no such segment")
+  }
+
+  /// A campaign is to be launched at a time that has passed.
+  public static func pastSchedule(_ now: Timestamp) -> FieldError {
+    FieldError(field: "schedule_at", code: "in_the_past", message: "must be later than \(now)")
+  }
+}
+
 extension ObjectReader {
   /// The text of a template that parses.
   mutating func messageTemplate(_ key: String, required: Bool = false) -> String? {

@@ -242,6 +242,15 @@ final class ContractStage: Sendable {
     return id
   }
 
+  /// A draft whose time has passed before it was scheduled.
+  func overdueDraft() async throws -> String {
+    let due = Date().addingTimeInterval(4)
+    let id = try await newCampaign()
+    try await succeed(.put, "/api/v1/campaigns/\(id)", ["schedule_at": .string(due.ISO8601Format())])
+    try await until("the time has passed") { Date() > due }
+    return id
+  }
+
   private func status(of campaign: String) async throws -> String? {
     try await succeed(.get, "/api/v1/campaigns/\(campaign)").data["status"]?.stringValue
   }

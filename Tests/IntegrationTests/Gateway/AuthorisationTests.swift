@@ -65,6 +65,40 @@ import Testing
     }
   }
 
+  /// Whatever makes messages leave takes the scope for it, also where the route is for those who write campaigns.
+  @Test func onlyWhoMayLaunchMakesMessagesLeave() async throws {
+    try await GatewayHarness.with { harness in
+      let runner = try await harness.key(.marketer)
+      let writer = try await harness.key(.marketer, scopes: [.campaignsWrite, .campaignsRead])
+      let rule: JSONValue = ["type": "condition", "field": "tags", "operator": "=", "value": "nobody"]
+      let segment = try await harness.request(
+        .post, "/api/v1/segments", ["name": "Nobody", "rule_ast": rule], as: runner)
+      let segmentID = try #require(segment.data["_id"], "\(segment.text)")
+      func campaign(_ more: (key: String, value: JSONValue)...) -> JSONValue {
+        var body: JSONObject = [
+          "name": "Spring", "segment_id": segmentID, "message_template": "Hi", "channel": "sms",
+        ]
+        body.entries += more
+        return .object(body)
+      }
+      let time: JSONValue = "2999-01-01T00:00:00Z"
+      for launching in [campaign(("send", true)), campaign(("schedule_at", time))] {
+        let refused = try await harness.request(.post, "/api/v1/campaigns", launching, as: writer)
+        #expect(refused.status == 403 && refused.json["required_scope"] == "campaigns:run", "\(refused.text)")
+        let made = try await harness.request(.post, "/api/v1/campaigns", launching, as: runner)
+        #expect(made.status == 201, "\(made.text)")
+      }
+      let draft = try await harness.request(.post, "/api/v1/campaigns", campaign(), as: writer)
+      let target = "/api/v1/campaigns/\(try #require(draft.data["_id"]?.stringValue, "\(draft.text)"))"
+      #expect(try await harness.request(.put, target, ["name": "Summer"], as: writer).status == 200)
+      let refused = try await harness.request(.put, target, ["schedule_at": time], as: writer)
+      #expect(refused.status == 403 && refused.json["required_scope"] == "campaigns:run", "\(refused.text)")
+      #expect(try await harness.request(.put, target, ["schedule_at": time], as: runner).status == 200)
+      let campaigns = try await harness.request(.get, "/api/v1/campaigns", as: runner)
+      #expect(campaigns.data.arrayValue?.count == 3)
+    }
+  }
+
   /// The table of docs/security.md, written down a second time: a change must be meant.
   @Test func rolesHaveTheScopesThatTheDocumentationSays() {
     let viewer: Set<Scope> = [.leadsRead, .segmentsRead, .campaignsRead, .statusRead]

@@ -10,14 +10,16 @@ extension Operation {
     answers: [.page(of: .campaign)])
 
   static let createCampaign = Operation(
-    "Make a campaign", "With `send` it is launched at once, with `schedule_at` at its time.",
+    "Make a campaign",
+    "With `send` it is launched at once, with `schedule_at` at its time: both take the scope `campaigns:run`, too.",
     body: .json(.campaignInput), answers: [.created(.campaign)],
     problems: [.unknownReference, .impossibleSchedule, .dependencyUnavailable])
 
   static let getCampaign = Operation("Show a campaign with its live statistics", answers: [.data(.campaign)])
 
   static let updateCampaign = Operation(
-    "Change a campaign", "Only while it is a DRAFT; `schedule_at` also while it is SCHEDULED.",
+    "Change a campaign",
+    "Only while it is a DRAFT; `schedule_at`, which takes the scope `campaigns:run`, too, also while it is SCHEDULED.",
     body: .json(.campaignChange), answers: [.data(.campaign)],
     problems: [.conflict, .unknownReference, .impossibleSchedule])
 
@@ -91,7 +93,8 @@ extension Operation {
     "Change a campaign's status",
     "SCHEDULED, RUNNING, PAUSED and CANCELLED can be asked for, where the present status allows it. Asking for the "
       + "status that it has changes nothing.",
-    body: .json(.statusChange), answers: [.data(.campaign)], problems: [.conflict, .dependencyUnavailable])
+    body: .json(.statusChange), answers: [.data(.campaign)],
+    problems: [.conflict, .impossibleSchedule, .dependencyUnavailable])
 
   static let pauseCampaign = move("Pause a campaign")
   static let resumeCampaign = move("Resume a campaign")

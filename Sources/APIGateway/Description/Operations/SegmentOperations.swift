@@ -31,7 +31,7 @@ extension Operation {
 
   static let explainRule = Operation(
     "Tell what a rule finds, part by part, and what that takes",
-    "The children of the outermost group are counted one by one, the first ten of them; one that takes too long is null.",
+    "The children of the outermost group are counted one by one, the first 50 of them; one that takes too long is null.",
     body: .json(.named("RuleExplainRequest", .closedObject(Schema.ruleQuestion))),
     answers: [.data(.ruleReport)], problems: [.ruleTooSlow, .unknownReference, .impossibleRule])
 

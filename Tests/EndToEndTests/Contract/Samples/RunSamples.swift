@@ -20,6 +20,7 @@ extension Sample {
       [
         200: { Call(ids: [try await $0.scheduledCampaign()], body: ["status": "CANCELLED"]) },
         409: { Call(ids: [try await $0.newCampaign()], body: ["status": "COMPLETED"]) },
+        422: { Call(ids: [try await $0.overdueDraft()], body: ["status": "SCHEDULED"]) },
       ]),
     Sample(
       "pauseCampaign",
