@@ -10,7 +10,8 @@ extension Store {
   /// Stores leads by e-mail: a row whose e-mails are new becomes a lead, any other is merged into the lead it names.
   ///
   /// Rows may come in any number and may name the same lead several times; they then count in their order. A row whose
-  /// e-mails belong to different leads is rejected. Repeating a call changes nothing further.
+  /// e-mails belong to different leads is rejected, and so is one that would make its lead larger than a lead may be.
+  /// Repeating a call changes nothing further.
   /// - Parameter ids: of the leads that the rows make, one for each row. A lead that exists and has the id of its row was made
   ///   by it, when the same row came before: `.inserted` then, too.
   /// - Returns: an outcome for each row, in their order.

@@ -67,12 +67,13 @@ extension Store {
     }
   }
 
-  /// Remembers what a preview counted.
-  public func recordPreview(ofSegment id: ObjectID, count: Int) async throws {
+  /// Remembers what a preview counted, unless the segment has changed since it was read for that.
+  public func recordPreview(of segment: Segment, count: Int) async throws {
     let now = clock.now()
     try await mongo.withConnection { connection in
       _ = try connection.updateOne(
-        Collections.segments, ["_id": .objectID(id)],
+        Collections.segments,
+        ["_id": .objectID(segment.id), "updated_at": .date(milliseconds: segment.updatedAt.milliseconds)],
         [
           "$set": [
             "preview_count": .int64(Int64(count)), "previewed_at": .date(milliseconds: now.milliseconds),

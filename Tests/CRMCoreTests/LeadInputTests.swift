@@ -170,6 +170,14 @@ import Testing
     #expect(problems(["a": flat]) == ["metadata too_many"])
   }
 
+  @Test func reportsAMillionBadElementsBriefly() {
+    let list = JSONValue.array(Array(repeating: .null, count: 1_000))
+    let bad = JSONValue.object(JSONObject((0..<100).map { (key: "k\($0)", value: list) }))
+    let found = problems(bad)
+    #expect(found.count == 100)
+    #expect(found.first == "metadata.k0[0] invalid_type")
+  }
+
   @Test func reportsAMillionBadKeysBriefly() {
     let bad = JSONValue.object(JSONObject((0..<100_000).map { (key: "\($0)", value: 1) }))
     #expect(problems(bad).count == 101)

@@ -36,7 +36,7 @@ import Testing
   @Test func aChangeKeepsWhatItDoesNotTouch() async throws {
     let store = try await TestServers.shared.store()
     let segment = try await store.createSegment(Self.segment())
-    try await store.recordPreview(ofSegment: segment.id, count: 7)
+    try await store.recordPreview(of: segment, count: 7)
     let renamed = try await store.updateSegment(segment.id) { before, _ in
       var after = before
       after.name = "Renamed"

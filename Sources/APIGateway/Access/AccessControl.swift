@@ -14,9 +14,10 @@ import ServiceHost
 struct AccessControl: Sendable {
   /// Credentials that are remembered for certain; at most twice as many are.
   private static let cacheCapacity = 10_000
-  /// How long a credential is looked up at most: clients are promised an answer within two seconds while the database
-  /// is silent. A read by an index takes a millisecond; one that takes this long is lost, or behind too many others.
-  private static let patience = Duration.seconds(2)
+  /// How long a credential is looked up at most. A read by an index takes a millisecond; one that takes this long waits
+  /// behind too many others, or for a server that is gone and has been replaced. That the database is silent is noticed
+  /// sooner, and ends every look-up.
+  private static let patience = Duration.seconds(5)
 
   let settings: AccessSettings
   let store: Store

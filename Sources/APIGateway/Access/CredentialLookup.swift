@@ -7,12 +7,15 @@ struct CredentialLookup: Sendable {
   /// After which a read is given up; the next request with the credential begins another.
   let patience: Duration
 
-  /// - Throws: what `read` throws; `Problem` (503) when it was given up.
+  /// - Throws: what `read` throws; `Problem` (503) when it was given up, which says whether the database is away.
   func read<Value: Sendable>(_ read: @escaping @Sendable () async throws -> Value) async throws -> Value {
     // Without this, every request would wait for as long as a driver looks for a server.
     guard health.isConnected(.database),
       let value = try await health.unlessDatabaseIsLost(within: patience, read)
     else {
+      guard !health.isConnected(.database) else {
+        throw Problem(.overloaded, "More requests wait for MongoDB than it can answer in time.", retryAfter: 2)
+      }
       throw Problem(.dependencyUnavailable, "MongoDB, which knows the credentials, does not answer.", retryAfter: 2)
     }
     return value

@@ -75,7 +75,7 @@ struct CampaignHandlers: Sendable {
       throw Problem(.unknownReference, "The campaign refers to something that does not exist.", errors: errors)
     }
     if input.send {
-      campaign = try await CampaignLauncher(gateway: gateway).launch(campaign.id, request).campaign
+      campaign = try await CampaignLauncher(gateway: gateway).launchUntold(campaign.id, request).campaign
     }
     return .created(campaign, at: "/api/v1/campaigns/\(campaign.id.hex)")
   }

@@ -21,6 +21,43 @@ struct CampaignLauncher: Sendable {
     return launch
   }
 
+  /// How long a run's record may take where the run stands in any case.
+  private static let patience = Duration.seconds(5)
+
+  /// Launches a campaign whose maker must not be told that it failed once it stands: he would make it again.
+  func launchUntold(_ id: ObjectID, _ request: APIRequest) async throws -> Launch {
+    failpoint(.acceptBegin)
+    let launch = try await gateway.store.launch(campaignID: id, rerun: false, runID: request.runID)
+    failpoint(.acceptWritten)
+    await tell(launch.run, request)
+    failpoint(.acceptPublished)
+    return launch
+  }
+
+  /// Tells the expander, and waits a little for the acknowledgement; what it is not told, its sweep finds.
+  func tell(_ run: CampaignRun, _ request: APIRequest) async {
+    let isOver = Latch<Void>()
+    Task {
+      do {
+        try await publish(run, request)
+      } catch {
+        request.log.warning(
+          "a run's state was not published; a sweep will find it",
+          [
+            LogKey.requestID: .string(request.http.id), LogKey.runID: .string(run.id.string),
+            LogKey.error: .string("\(error)"),
+          ])
+      }
+      isOver.set(())
+    }
+    let timer = Task {
+      try? await Task.sleep(for: Self.patience)
+      isOver.set(())
+    }
+    _ = await isOver.wait()
+    timer.cancel()
+  }
+
   /// Tells the expander to act on a run's state.
   func publish(_ run: CampaignRun, _ request: APIRequest) async throws {
     let job = CampaignJob.launch(campaignID: run.campaignID, runID: run.id)

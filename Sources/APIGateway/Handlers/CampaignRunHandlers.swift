@@ -139,16 +139,7 @@ struct CampaignRunHandlers: Sendable {
     if after.status == .running || after.status == .cancelled, let runID = after.currentRun,
       gateway.context.health.isConnected(.kafka), let run = try await gateway.store.run(runID)
     {
-      do {
-        try await launcher.publish(run, request)
-      } catch {
-        request.log.warning(
-          "a change of status was not published; a sweep will find it",
-          [
-            LogKey.requestID: .string(request.http.id), LogKey.runID: .string(runID.string),
-            LogKey.error: .string("\(error)"),
-          ])
-      }
+      await launcher.tell(run, request)
     }
     return .data(try await gateway.store.campaign(id))
   }

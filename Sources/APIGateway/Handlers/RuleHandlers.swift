@@ -4,6 +4,7 @@ import CRMStore
 import CivilTime
 import HTTP
 import JSON
+import Runtime
 
 /// `/api/v1/segments/preview`, `…/explain`, `…/evaluate`, `…/convert`: questions about a rule that need not be stored.
 struct RuleHandlers: Sendable {
@@ -33,13 +34,23 @@ struct RuleHandlers: Sendable {
   @Sendable private func preview(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()
     let asked = try RuleRequest.read(try request.json(), gateway)
+    // A preview of nothing but a stored segment is that segment's.
+    var segment: Segment?
+    if case .segment(let id) = asked.rule.rule, !asked.isAsOfAnotherTime {
+      segment = try? await gateway.store.segment(id)
+    }
     let found = try await gateway.audiences.inTime {
       try await gateway.store.preview(
         try await gateway.store.compile(asked.rule, now: asked.now), timeoutMS: gateway.previewTimeoutMS)
     }
-    // A preview of nothing but a stored segment is that segment's.
-    if case .segment(let id) = asked.rule.rule, !asked.isAsOfAnotherTime {
-      try await gateway.store.recordPreview(ofSegment: id, count: found.count)
+    if let segment {
+      do {
+        try await gateway.store.recordPreview(of: segment, count: found.count)
+      } catch {
+        request.log.warning(
+          "a preview's count was not stored with its segment",
+          [LogKey.requestID: .string(request.http.id), LogKey.error: .string("\(error)")])
+      }
     }
     return .data { writer in
       writer.beginObject()

@@ -102,9 +102,10 @@ struct IdempotencyGate: Sendable {
         let headers = response.headers.map { (name: $0.name, value: $0.value) }
         try await store.complete(
           reservation, with: StoredResponse(status: response.status, headers: headers, body: bytes))
-      } else if response.status < 500 {
+      } else if response.status < 500, !reservation.isRetry {
         try await store.release(reservation)
       } else {
+        // An earlier attempt may have had its effect: the next one must find it, whatever refused this one.
         try await store.suspend(reservation)
       }
     } catch {

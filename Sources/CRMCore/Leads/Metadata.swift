@@ -67,6 +67,8 @@ public enum Metadata {
 }
 
 private struct MetadataDecoder {
+  private static let mostErrors = 100
+
   var errors: [FieldError] = []
   var keys = 0
 
@@ -75,8 +77,8 @@ private struct MetadataDecoder {
     var document = BSONDocument(capacity: 16 + 32 * min(object.count, Metadata.mostKeys))
     for (key, value) in object.entries {
       keys += 1
-      // Enough is known by then; a body of a million bad keys must not become a million errors.
-      guard keys <= Metadata.mostKeys else { break }
+      // Enough is known by then; a body of a million bad keys or elements must not become a million errors.
+      guard keys <= Metadata.mostKeys, errors.count < Self.mostErrors else { break }
       guard Metadata.isKey(key[...].utf8) else {
         errors.append(
           FieldError(
@@ -109,9 +111,14 @@ private struct MetadataDecoder {
         FieldError(field: path(), code: "too_many", message: "must have at most \(Metadata.mostElements) elements"))
       return []
     }
-    return elements.enumerated().compactMap { index, element in
-      scalar(element, path: { "\(path())[\(index)]" }, expected: "a string, number or boolean")
+    var scalars: [BSONValue] = []
+    scalars.reserveCapacity(elements.count)
+    for (index, element) in elements.enumerated() {
+      guard errors.count < Self.mostErrors else { break }
+      let found = scalar(element, path: { "\(path())[\(index)]" }, expected: "a string, number or boolean")
+      if let found { scalars.append(found) }
     }
+    return scalars
   }
 
   private mutating func scalar(_ value: JSONValue, path: () -> String, expected: String) -> BSONValue? {

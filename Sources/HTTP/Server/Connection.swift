@@ -12,6 +12,8 @@ final class Connection: Sendable {
     var consumed: UInt64 = 0
     /// When bytes of the next request were first seen.
     var requestBegan: ContinuousClock.Instant?
+    /// When the kernel was asked for them last.
+    var asked: ContinuousClock.Instant
   }
 
   /// Where Linux's `tcp_info` has `tcpi_bytes_received`; the one that glibc declares ends before it.
@@ -27,7 +29,7 @@ final class Connection: Sendable {
     self.descriptor = descriptor
     self.address = address
     self.worker = worker
-    state = Mutex(State(idleSince: now))
+    state = Mutex(State(idleSince: now, asked: now))
   }
 
   var exchange: Exchange? { state.withLock { $0.exchange } }
@@ -55,11 +57,14 @@ final class Connection: Sendable {
   /// The phase the connection is in, its request's if there is one.
   ///
   /// Here it is seen that a request has begun: libmicrohttpd says nothing before its line is complete, but the kernel
-  /// counts what has come.
-  func phase(at now: ContinuousClock.Instant) -> ExchangePhase {
+  /// counts what has come. It is asked now and then: thousands of idle connections must cost the others nothing.
+  func phase(at now: ContinuousClock.Instant, asking interval: Duration) -> ExchangePhase {
     let (exchange, waiting) = state.withLock { state -> (Exchange?, ExchangePhase) in
-      if state.isOpen, state.exchange == nil, state.requestBegan == nil, bytesReceived > state.consumed {
-        state.requestBegan = now
+      if state.isOpen, state.exchange == nil, state.requestBegan == nil,
+        max(state.asked, state.idleSince).duration(to: now) >= interval
+      {
+        state.asked = now
+        if bytesReceived > state.consumed { state.requestBegan = now }
       }
       if let began = state.requestBegan { return (state.exchange, .requestLine(since: began)) }
       return (state.exchange, .idle(since: state.idleSince, fresh: state.isFresh))

@@ -86,8 +86,9 @@ final class ServerCore: Sendable {
   /// Ends whatever has exceeded its deadline. Returns the exchanges whose clients may have gone unnoticed.
   func checkDeadlines(now: ContinuousClock.Instant) -> [Exchange] {
     var probes: [Exchange] = []
+    let interval = configuration.deadlines.headers / 10
     for connection in table.all {
-      switch connection.phase(at: now).verdict(at: now, configuration.deadlines) {
+      switch connection.phase(at: now, asking: interval).verdict(at: now, configuration.deadlines) {
       case .keep: break
       case .close: connection.shutDown()
       case .requestTimedOut: connection.exchange?.requestTimedOut()

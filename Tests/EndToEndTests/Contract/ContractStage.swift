@@ -244,8 +244,8 @@ final class ContractStage: Sendable {
 
   /// A draft whose time has passed before it was scheduled.
   func overdueDraft() async throws -> String {
-    let due = Date().addingTimeInterval(4)
     let id = try await newCampaign()
+    let due = Date().addingTimeInterval(5)
     try await succeed(.put, "/api/v1/campaigns/\(id)", ["schedule_at": .string(due.ISO8601Format())])
     try await until("the time has passed") { Date() > due }
     return id

@@ -79,9 +79,9 @@ import Testing
         configuration.defaultBodyLimit = 1000
         configuration.maximumHeadBytes = 1000
         configuration.maximumTargetBytes = 100
-        configuration.deadlines.headers = .milliseconds(500)
-        configuration.deadlines.bodyGrace = .milliseconds(500)
-        configuration.handlerDeadline = .milliseconds(500)
+        configuration.deadlines.headers = .seconds(1)
+        configuration.deadlines.bodyGrace = .seconds(1)
+        configuration.handlerDeadline = .seconds(1)
       },
       routes: { router in
         standardRoutes(&router)

@@ -25,7 +25,7 @@ import Testing
           group.addTask { try await harness.request(.get, path, as: key) }
         }
         for try await answer in group {
-          #expect(answer.status == 503 && answer.problem == "dependency-unavailable", "\(answer.text)")
+          #expect(answer.status == 503 && answer.problem == "overloaded", "\(answer.text)")
           #expect(answer.headers["Retry-After"] != nil)
         }
       }
