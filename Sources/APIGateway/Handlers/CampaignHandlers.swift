@@ -75,7 +75,8 @@ struct CampaignHandlers: Sendable {
       throw Problem(.unknownReference, "The campaign refers to something that does not exist.", errors: errors)
     }
     if input.send {
-      campaign = try await CampaignLauncher(gateway: gateway).launchUntold(campaign.id, request).campaign
+      let launcher = CampaignLauncher(gateway: gateway)
+      campaign = try await launcher.launch(campaign.id, request, mustBeAcknowledged: false).campaign
     }
     return .created(campaign, at: "/api/v1/campaigns/\(campaign.id.hex)")
   }

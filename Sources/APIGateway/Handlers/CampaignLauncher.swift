@@ -12,27 +12,21 @@ import Runtime
 struct CampaignLauncher: Sendable {
   let gateway: Gateway
 
-  func launch(_ id: ObjectID, rerun: Bool = false, _ request: APIRequest) async throws -> Launch {
+  /// - Parameter mustBeAcknowledged: whether a record that is not acknowledged is an error, though the run stands. It is none
+  ///   to a client that would then make another campaign.
+  func launch(
+    _ id: ObjectID, rerun: Bool = false, _ request: APIRequest, mustBeAcknowledged: Bool = true
+  ) async throws -> Launch {
     failpoint(.acceptBegin)
     let launch = try await gateway.store.launch(campaignID: id, rerun: rerun, runID: request.runID)
     failpoint(.acceptWritten)
-    try await publish(launch.run, request)
+    if mustBeAcknowledged { try await publish(launch.run, request) } else { await tell(launch.run, request) }
     failpoint(.acceptPublished)
     return launch
   }
 
   /// How long a run's record may take where the run stands in any case.
   private static let patience = Duration.seconds(5)
-
-  /// Launches a campaign whose maker must not be told that it failed once it stands: he would make it again.
-  func launchUntold(_ id: ObjectID, _ request: APIRequest) async throws -> Launch {
-    failpoint(.acceptBegin)
-    let launch = try await gateway.store.launch(campaignID: id, rerun: false, runID: request.runID)
-    failpoint(.acceptWritten)
-    await tell(launch.run, request)
-    failpoint(.acceptPublished)
-    return launch
-  }
 
   /// Tells the expander, and waits a little for the acknowledgement; what it is not told, its sweep finds.
   func tell(_ run: CampaignRun, _ request: APIRequest) async {
