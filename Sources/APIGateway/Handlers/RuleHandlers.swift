@@ -37,7 +37,8 @@ struct RuleHandlers: Sendable {
     // A preview of nothing but a stored segment is that segment's.
     var segment: Segment?
     if case .segment(let id) = asked.rule.rule, !asked.isAsOfAnotherTime {
-      segment = try? await gateway.store.segment(id)
+      // That it does not exist is said by the preview, with the path.
+      do { segment = try await gateway.store.segment(id) } catch StoreError.notFound {}
     }
     let found = try await gateway.audiences.inTime {
       try await gateway.store.preview(
