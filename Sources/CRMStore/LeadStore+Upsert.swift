@@ -30,7 +30,8 @@ extension Store {
 /// One batch of a bulk upsert: read the leads that the rows name, merge in memory, write what is new or changed.
 ///
 /// Another writer may take an e-mail between reading and writing; the unique index then refuses the write, and the rows
-/// concerned go through another round, in which they find that lead.
+/// concerned go through another round, in which they find that lead. So do rows whose insert was cut off by a broken
+/// connection or a change of primary; in the next round they find by their ids what was stored.
 private struct LeadUpsert {
   /// A lead that rows of this batch name: as it was stored, if it was, and as it is to be.
   private struct Draft {
@@ -48,12 +49,17 @@ private struct LeadUpsert {
 
   /// What another writer has stored a moment ago must be seen, or the unique index would refuse the row again and again.
   private static let newest = FindOptions(batchSize: 5000, readConcern: .local)
+  /// What a cut-off insert has stored counts when a failover cannot undo it.
+  private static let durable = FindOptions(batchSize: 5000, readConcern: .majority)
 
   /// Of all batches: a copy of this one's rows would cost more than the look at them.
   let rows: [LeadInput]
-  /// Of the leads that the rows make; nil: any.
-  let ids: [ObjectID]?
   let now: Timestamp
+  /// Of the leads that the batch's rows make.
+  private let ids: [ObjectID]
+  /// Whether leads with these ids may be there already, made when the rows came before.
+  private let mayHaveCome: Bool
+  private var wasCutOff = false
   /// The batch's positions in `rows`.
   private let batch: [Int]
   /// Whether no two rows have an e-mail in common.
@@ -65,7 +71,8 @@ private struct LeadUpsert {
     self.rows = rows
     self.batch = batch
     self.areDistinct = areDistinct
-    self.ids = ids
+    self.ids = batch.map { ids?[$0] ?? ObjectID() }
+    mayHaveCome = ids != nil
     self.now = now
     outcomes = [RowOutcome](repeating: .unchanged, count: batch.count)
   }
@@ -82,7 +89,8 @@ private struct LeadUpsert {
       }
       rounds += 1
       let isUnasked = try rounds == 1 && areMostlyNew(open, connection)
-      let stored = isUnasked ? [] : try stored(open, byID: rounds > 1, connection)
+      let byID = rounds > 1 && mayHaveCome || wasCutOff
+      let stored = isUnasked ? [] : try stored(open, byID: byID, connection)
       if stored.isEmpty, areDistinct {
         open = try insert(open, connection)
       } else {
@@ -104,21 +112,22 @@ private struct LeadUpsert {
 
   /// - Parameter byID: also those that the rows themselves have made before, and that have lost their e-mails since.
   private func stored(_ open: [Int], byID: Bool, _ connection: MongoConnection) throws -> [Lead] {
+    let options = wasCutOff ? LeadUpsert.durable : LeadUpsert.newest
     var leads: [ObjectID: Lead] = [:]
     let emails = open.flatMap { rows[batch[$0]].emails }
     for start in stride(from: 0, to: emails.count, by: LeadUpsert.queryLimit) {
       let some = emails[start..<min(start + LeadUpsert.queryLimit, emails.count)]
       var filter = BSONDocument()
       filter.appendDocument("emails") { $0.append("$in", strings: Array(some)) }
-      try connection.find(Collections.leads, filter, LeadUpsert.newest) { document in
+      try connection.find(Collections.leads, filter, options) { document in
         let lead = try Lead(bson: document)
         leads[lead.id] = lead
         return .more
       }
     }
-    if byID, let ids {
-      let made: BSONDocument = ["_id": ["$in": .array(open.map { .objectID(ids[batch[$0]]) })]]
-      try connection.find(Collections.leads, made, LeadUpsert.newest) { document in
+    if byID {
+      let made: BSONDocument = ["_id": ["$in": .array(open.map { .objectID(ids[$0]) })]]
+      try connection.find(Collections.leads, made, options) { document in
         let lead = try Lead(bson: document)
         leads[lead.id] = lead
         return .more
@@ -141,12 +150,12 @@ private struct LeadUpsert {
     }
     for row in open {
       let input = rows[batch[row]]
-      let id = ids?[batch[row]]
+      let id = ids[row]
       var owners: [Int] = []
       for email in input.emails {
         if let draft = owner[email], !owners.contains(draft) { owners.append(draft) }
       }
-      if owners.isEmpty, let own = id.flatMap({ made[$0] }) { owners = [own] }
+      if owners.isEmpty, let own = made[id] { owners = [own] }
       switch owners.count {
       case 0:
         for email in input.emails { owner[email] = drafts.count }
@@ -173,20 +182,22 @@ private struct LeadUpsert {
 
   /// Inserts a lead a row, where no row names a lead that is stored or that another row makes.
   ///
-  /// - Returns: rows that met another writer and are to be tried again.
+  /// - Returns: rows that met another writer, or all when the insert was cut off for the first time: to be tried again.
   private mutating func insert(_ open: [Int], _ connection: MongoConnection) throws -> [Int] {
-    for row in open { outcomes[row] = .inserted }
-    let refused = try insert(open.map { newLead(of: $0).bson() }, connection)
-    return refused.map { open[$0] }
+    let leads = open.map { newLead(of: $0).bson() }
+    do {
+      let refused = try connection.insertManyOnce(Collections.leads, leads).duplicates()
+      for row in open { outcomes[row] = .inserted }
+      return refused.map { open[$0] }
+    } catch {
+      guard error.kind == .unavailable, !wasCutOff else { throw error }
+      wasCutOff = true
+      return open
+    }
   }
 
   private func newLead(of row: Int) -> Lead {
-    rows[batch[row]].newLead(id: ids?[batch[row]] ?? ObjectID(), at: now)
-  }
-
-  /// - Returns: positions of the leads that another writer's e-mail kept out.
-  private func insert(_ leads: [BSONDocument], _ connection: MongoConnection) throws -> [Int] {
-    try connection.insertMany(Collections.leads, leads, ordered: false).duplicates()
+    rows[batch[row]].newLead(id: ids[row], at: now)
   }
 
   /// - Returns: rows that met another writer and are to be tried again.
@@ -194,7 +205,8 @@ private struct LeadUpsert {
     var contested: [Int] = []
     let new = drafts.filter { $0.stored == nil }
     if !new.isEmpty {
-      contested += try insert(new.map { $0.lead.bson() }, connection).flatMap { new[$0].rows }
+      let refused = try connection.insertMany(Collections.leads, new.map { $0.lead.bson() }).duplicates()
+      contested += refused.flatMap { new[$0].rows }
     }
     var changed: [Draft] = []
     var updates: [WriteModel] = []

@@ -12,6 +12,63 @@ extension MongoConnection {
     }
   }
 
+  /// Inserts documents in no promised order, and does not repeat a command whose answer was lost.
+  ///
+  /// For the repetition that `insertMany` may make, the server notes each document as a statement of its session: a quarter
+  /// of its work for small documents (docs/performance.md). A caller that finds by `_id` what has become of its documents
+  /// does without. Within a transaction, whose commands are never repeated, it is the same as `insertMany`.
+  /// - Parameter documents: with the caller's own `_id`s, at most 16 MiB each.
+  /// - Returns: counts, and the items that failed.
+  /// - Throws: as `bulkWrite`. On `.unavailable` the documents that `bulkResult` does not speak of may have been stored.
+  public func insertManyOnce(_ collection: String, _ documents: [BSONDocument]) throws(MongoError) -> BulkResult {
+    if isInTransaction { return try insertMany(collection, documents, ordered: false) }
+    try Self.checkName(collection, "collection")
+    for (index, document) in documents.enumerated() {
+      try check(document)
+      guard document.bytes.count <= Self.largestDocument else {
+        throw .invalidInput("item \(index): the document has \(document.bytes.count) bytes, more than 16 MiB")
+      }
+    }
+    var result = BulkResult()
+    var rest = documents[...]
+    while !rest.isEmpty {
+      let first = rest.startIndex
+      let reply: BSONDocument
+      do {
+        reply = try command(insert(rest.popCommandful(), into: collection))
+      } catch {
+        var failure = error
+        failure.bulkResult = result
+        throw failure
+      }
+      result.inserted += reply["n"]?.intValue ?? 0
+      for error in (reply["writeErrors"]?.arrayValue ?? []).compactMap(\.documentValue) {
+        var error = BulkItemError(error, redactor: redactor)
+        error.index += first
+        result.errors.append(error)
+      }
+      if let concern = reply["writeConcernError"] {
+        throw MongoError(
+          kind: .writeConcern, code: concern["code"]?.intValue ?? 0,
+          message: redactor.redact(concern["errmsg"]?.stringValue ?? ""), bulkResult: result)
+      }
+    }
+    return result
+  }
+
+  /// The server's limit of a document. The command around one may be 16 KiB longer.
+  private static let largestDocument = 16 << 20
+
+  private func insert(_ documents: ArraySlice<BSONDocument>, into collection: String) -> BSONDocument {
+    var array = BSONArrayBuilder(capacity: documents.reduce(64) { $0 + $1.bytes.count + 8 })
+    for document in documents { array.append(document: document) }
+    var command: BSONDocument = ["insert": .string(collection)]
+    command.append("ordered", false)
+    command.append("writeConcern", document: majority)
+    command.append("documents", array: array)
+    return command
+  }
+
   /// Runs operations in few round trips; neighbours of one kind share a command.
   ///
   /// - Parameter ordered: stop at the first item that fails; otherwise all are tried, in no promised order.
@@ -133,6 +190,20 @@ extension MongoConnection {
     if upsert { opts.append("upsert", true) }
     opts.append("arrayFilters", ifPresent: arrayFilters)
     return opts
+  }
+}
+
+extension ArraySlice<BSONDocument> {
+  /// Takes as many from the front as one command may carry; one at least.
+  fileprivate mutating func popCommandful() -> Self {
+    var bytes = 0
+    var end = startIndex
+    repeat {
+      bytes += self[end].bytes.count
+      end += 1
+    } while end < endIndex && end - startIndex < 10_000 && bytes + self[end].bytes.count <= 8 << 20
+    defer { self = self[end...] }
+    return self[..<end]
   }
 }
 

@@ -24,13 +24,16 @@ extension MongoConnection {
     let client = try liveClient()
     try check(command)
     var opts = sessionOptions
-    opts.append(
-      "writeConcern",
-      document: ["w": "majority", "wtimeout": .int64(Int64(configuration.writeConcernTimeoutMS))])
+    opts.append("writeConcern", document: majority)
     return try call { reply, error in
       lend(command, opts) {
         mongoc_client_write_command_with_opts(client, configuration.database, $0, $1, reply, &error)
       }
     }
+  }
+
+  /// The write concern of everything that writes outside transactions.
+  var majority: BSONDocument {
+    ["w": "majority", "j": true, "wtimeout": .int64(Int64(configuration.writeConcernTimeoutMS))]
   }
 }

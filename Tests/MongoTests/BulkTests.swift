@@ -90,6 +90,59 @@ extension ServerTests {
       }
     }
 
+    @Test func insertingOnceReportsItemByItemAcrossCommands() async throws {
+      let (client, name) = try await Fixture.collection()
+      let filler = String(repeating: "y", count: 1 << 20)
+      let documents: [BSONDocument] = (0..<20).map { ["_id": .int64($0), "u": .int64($0), "f": .string(filler)] }
+      try await client.withConnection { connection in
+        try connection.ensureCollection(name, validator: ["u": ["$ne": 4]])
+        try connection.createIndexes(name, [IndexModel(keys: ["u": 1], unique: true)])
+        _ = try connection.insertMany(name, [["_id": 3, "u": -3], ["_id": 117, "u": 17]])
+        let result = try connection.insertManyOnce(name, documents)
+        #expect(result.inserted == 17)
+        #expect(result.errors.map(\.index) == [3, 4, 17])
+        #expect(result.errors.map(\.kind) == [.duplicateKey, .invalidInput, .duplicateKey])
+        #expect(result.errors.map(\.keyPattern) == [["_id"], [], ["u"]])
+        #expect(result.errors.last?.keyValue == ["u": 17])
+        #expect(try connection.count(name, [:]) == 19)
+        #expect(try connection.insertManyOnce(name, []).inserted == 0)
+        try connection.dropCollection(name)
+      }
+    }
+
+    @Test func insertingOnceTakesAllThatADocumentMayBe() async throws {
+      let (client, name) = try await Fixture.collection()
+      @Sendable func document(bytes: Int) -> BSONDocument {
+        let frame = (["_id": 1, "f": ""] as BSONDocument).bytes.count
+        return ["_id": 1, "f": .string(String(repeating: "y", count: bytes - frame))]
+      }
+      try await client.withConnection { connection in
+        let largest = document(bytes: 16 << 20)
+        #expect(largest.bytes.count == 16 << 20)
+        #expect(try connection.insertManyOnce(name, [["_id": 0], largest, ["_id": 2]]).inserted == 3)
+        let error = #expect(throws: MongoError.self) {
+          _ = try connection.insertManyOnce(name, [["_id": 5], document(bytes: 16 << 20 + 1)])
+        }
+        #expect(error?.kind == .invalidInput)
+        #expect(error?.message.hasPrefix("item 1: ") == true)
+        #expect(try connection.count(name, [:]) == 3)
+        try connection.dropCollection(name)
+      }
+    }
+
+    @Test func insertingOnceInATransactionIsPartOfIt() async throws {
+      let (client, name) = try await Fixture.collection()
+      try await client.withConnection { try $0.insertOne(name, ["_id": 0]) }
+      let error = await #expect(throws: MongoError.self) {
+        try await client.withTransaction { connection in
+          _ = try connection.insertManyOnce(name, [["_id": 1]])
+          _ = try connection.insertManyOnce(name, [["_id": 0]])
+        }
+      }
+      #expect(error?.kind == .bulk)
+      #expect(try await client.withConnection { try $0.count(name, [:]) } == 1)
+    }
+
     @Test func singleWritesThrowTheDuplicatesKey() async throws {
       let (client, name) = try await Fixture.collection()
       try await client.withConnection { connection in

@@ -152,6 +152,39 @@ extension ServerTests {
       #expect(try await client.withConnection { try $0.count(name, [:]) } == 1)
     }
 
+    @Test func anInsertThatIsMadeOnceIsNotRepeatedAndLeavesNoMemoryOfItsStatements() async throws {
+      let (client, name) = try await Fixture.collection()
+      let documents: [BSONDocument] = [["_id": 1], ["_id": 2]]
+      try await Fixture.withClient(application: name) { victim in
+        let error = try await FailPoint.withFailure(
+          of: ["insert"], for: name, mode: ["times": 1], data: ["closeConnection": true], on: client
+        ) {
+          await #expect(throws: MongoError.self) {
+            try await victim.withConnection { _ = try $0.insertManyOnce(name, documents) }
+          }
+        }
+        #expect(error?.kind == .unavailable)
+        #expect(error?.bulkResult?.inserted == 0)
+        #expect(try await client.withConnection { try $0.count(name, [:]) } == 0)
+        #expect(try await victim.withConnection { try $0.insertManyOnce(name, documents).inserted } == 2)
+        #expect(try await victim.withConnection { try $0.insertMany(name, [["_id": 3]]).inserted } == 1)
+      }
+      var configuration = client.configuration
+      let namespace = "\(configuration.database).\(name)"
+      configuration.database = "local"
+      let oplog = try MongoClient(configuration)
+      let statements = try await oplog.withConnection { connection in
+        var found: [BSONValue: Bool] = [:]
+        try connection.find("oplog.rs", ["ns": .string(namespace), "op": "i"]) { entry in
+          if let id = entry["o"]?["_id"] { found[id] = entry["stmtId"] != nil }
+          return .more
+        }
+        return found
+      }
+      await oplog.close()
+      #expect(statements == [1: false, 2: false, 3: true])
+    }
+
     @Test func aWriteThatIsNotDurableOnAMajoritySaysSo() async throws {
       let (client, name) = try await Fixture.collection()
       let concern: BSONDocument = ["writeConcernError": ["code": .int32(64), "errmsg": "waiting timed out"]]
@@ -165,6 +198,9 @@ extension ServerTests {
             },
             await #expect(throws: MongoError.self) {
               try await victim.withConnection { _ = try $0.insertMany(name, [["_id": 1], ["_id": 2]]) }
+            },
+            await #expect(throws: MongoError.self) {
+              try await victim.withConnection { _ = try $0.insertManyOnce(name, [["_id": 2], ["_id": 3]]) }
             }
           )
         }
@@ -173,6 +209,11 @@ extension ServerTests {
         #expect(errors.1?.message == "waiting timed out")
         #expect(errors.1?.bulkResult?.errors.map(\.index) == [0])
         #expect(errors.1?.bulkResult?.inserted == 1)
+        #expect(errors.2?.kind == .writeConcern)
+        #expect(errors.2?.code == 64)
+        #expect(errors.2?.message == "waiting timed out")
+        #expect(errors.2?.bulkResult?.errors.map(\.index) == [0])
+        #expect(errors.2?.bulkResult?.inserted == 1)
       }
     }
   }

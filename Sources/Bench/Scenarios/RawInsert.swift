@@ -25,7 +25,7 @@ struct RawInsert: Sendable {
     var reading = meter.begin()
     let began = ContinuousClock.now
     try await concurrently(batches.count, workers: BulkLeads.concurrency) { index in
-      inserted.add(try await client.withConnection { try $0.insertMany(Self.collection, batches[index]).inserted })
+      inserted.add(try await client.withConnection { try $0.insertManyOnce(Self.collection, batches[index]).inserted })
     }
     let seconds = began.duration(to: .now) / .seconds(1)
     let used = reading.end()
