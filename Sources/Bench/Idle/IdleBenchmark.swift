@@ -17,6 +17,12 @@ struct IdleBenchmark: Sendable {
     }
   }
 
+  /// Of each kind of request.
+  private struct Round {
+    let without: [Times]
+    let with: [Times]
+  }
+
   /// Connections that the measured requests come on.
   private static let workers = 4
   private static let kinds = ["/health", "/api/v1/leads?limit=1"]
@@ -33,25 +39,50 @@ struct IdleBenchmark: Sendable {
     guard let port = URL(string: running.baseURL)?.port else { throw BenchError("no port in \(running.baseURL)") }
     let client = try HTTPClient(maxConnectionsPerHost: Self.workers, maxConcurrent: Self.workers)
     for kind in Self.kinds { _ = try await times(kind, running, client, count: 200) }
-    console.progress("\(grouped(options.requests)) requests of each kind without idle connections")
-    var before: [Times] = []
-    for kind in Self.kinds { before.append(try await times(kind, running, client, count: options.requests)) }
-    console.progress("\(grouped(options.connections)) idle connections")
-    let idle = try IdleConnections(options.connections, port: port)
-    console.progress("the same requests beside them")
-    var meanwhile: [Times] = []
-    for kind in Self.kinds { meanwhile.append(try await times(kind, running, client, count: options.requests)) }
-    let open = idle.open
-    await client.close()
-    for (kind, (without, with)) in zip(Self.kinds, zip(before, meanwhile)) {
-      console.line(
-        "GET \(kind): p99 \(Self.text(without.p99)) ms without, \(Self.text(with.p99)) ms with: "
-          + "\(Self.text(with.p99 / without.p99)) times; median \(Self.text(without.median)) and "
-          + "\(Self.text(with.median)) ms")
+    var rounds: [Round] = []
+    var open = options.connections
+    for number in 1...options.rounds {
+      var without: [Times] = []
+      for kind in Self.kinds { without.append(try await times(kind, running, client, count: options.requests)) }
+      let idle = try IdleConnections(options.connections, port: port)
+      var with: [Times] = []
+      for kind in Self.kinds { with.append(try await times(kind, running, client, count: options.requests)) }
+      open = min(open, idle.open)
+      idle.close()
+      // The gateway closes its ends, too, before it is measured alone again.
+      try await Task.sleep(for: .seconds(2))
+      rounds.append(Round(without: without, with: with))
+      let ratios = Self.kinds.indices.map { Self.text(with[$0].p99 / without[$0].p99) }
+      console.progress("round \(number): p99 \(ratios.joined(separator: " and ")) times that without idle connections")
     }
-    console.line("\(grouped(open)) of \(grouped(options.connections)) idle connections are open at the end")
+    await client.close()
+    for line in report(rounds) { console.line(line) }
+    console.line("\(grouped(open)) of \(grouped(options.connections)) idle connections were open at each round's end")
     return open == options.connections
   }
+
+  private func report(_ rounds: [Round]) -> [String] {
+    let rows = Self.kinds.indices.map { kind in
+      let (without, with) = (rounds.map { $0.without[kind] }, rounds.map { $0.with[kind] })
+      let ratios = zip(with, without).map { $0.p99 / $1.p99 }
+      let alone = without.map(\.p99)
+      return [
+        "GET \(Self.kinds[kind])", Self.text(Self.median(without.map(\.median))), Self.text(Self.median(with.map(\.median))),
+        Self.text(Self.median(alone)), Self.text(Self.median(with.map(\.p99))), Self.text(Self.median(ratios)),
+        "\(Self.text(ratios.min() ?? 0))–\(Self.text(ratios.max() ?? 0))",
+        "\(Self.text(alone.min() ?? 0))–\(Self.text(alone.max() ?? 0))",
+      ]
+    }
+    return [
+      "\(grouped(options.connections)) idle connections, \(rounds.count) rounds of \(grouped(options.requests)) requests of each "
+        + "kind without and beside them; ms, medians of the rounds",
+      "",
+    ]
+      + aligned(
+        [["", "median", "beside", "p99", "beside", "median ratio of p99", "ratios", "p99 without, range"]] + rows)
+  }
+
+  private static func median(_ numbers: [Double]) -> Double { numbers.sorted()[numbers.count / 2] }
 
   private func times(
     _ path: String, _ running: RunningStack, _ client: HTTPClient, count: Int

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Runtime
 
 /// Connections to a server of this machine that have been served once and now do nothing.
@@ -25,7 +26,12 @@ final class IdleConnections {
     }
   }
 
-  deinit { for descriptor in descriptors { close(descriptor) } }
+  deinit { close() }
+
+  func close() {
+    for descriptor in descriptors { Glibc.close(descriptor) }
+    descriptors = []
+  }
 
   /// How many the server has not closed.
   var open: Int {
