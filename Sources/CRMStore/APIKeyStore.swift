@@ -14,6 +14,27 @@ extension Store {
     try await mongo.withConnection { try $0.insertOne(Collections.apiKeys, key.bson()) }
   }
 
+  /// Stores a key that may have been stored before under the same id, by an attempt whose answer, and with it the secret,
+  /// nobody has got: what is stored becomes the new secret's.
+  ///
+  /// - Throws: `MongoError` of kind `.duplicateKey` when its prefix is taken: make another. `StoreError.conflict` when it
+  ///   has been revoked since.
+  public func recreateAPIKey(_ key: APIKey) async throws {
+    try await mongo.withConnection { connection in
+      do {
+        try connection.insertOne(Collections.apiKeys, key.bson())
+      } catch let error as MongoError where error.isDuplicateKey && error.keyPattern == ["_id"] {
+        let replaced = try connection.updateOne(
+          Collections.apiKeys, ["_id": .objectID(key.id), "revoked_at": nil],
+          ["$set": ["prefix": .string(key.prefix), "digest": .binary(subtype: BSONBinary.generic, bytes: key.digest)]])
+        guard replaced.matched == 1 else {
+          throw StoreError.conflict(
+            message: "the key that this request has made is revoked", currentStatus: nil, runID: nil)
+        }
+      }
+    }
+  }
+
   /// A key by its id.
   ///
   /// - Throws: `StoreError.notFound`.

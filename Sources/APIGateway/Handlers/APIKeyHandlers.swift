@@ -15,11 +15,10 @@ struct APIKeyHandlers: Sendable {
   var routes: [Route] {
     [
       Route(.get, "/api/v1/api-keys", "listAPIKeys", operation: .listAPIKeys, access: .scope(.keysManage), list),
-      // Not idempotent: the answer shows the key, and answers under an idempotency key are kept.
       Route(
         .post, "/api/v1/api-keys", "createAPIKey", operation: .createAPIKey, access: .scope(.keysManage),
         effect: .change(.apiKey),
-        body: .json(limit: Route.ordinaryLimit), create),
+        body: .json(limit: Route.ordinaryLimit), idempotent: true, showsSecret: true, create),
       Route(.get, "/api/v1/api-keys/:id", "getAPIKey", operation: .getAPIKey, access: .scope(.keysManage), show),
       Route(
         .delete, "/api/v1/api-keys/:id", "revokeAPIKey", operation: .revokeAPIKey, access: .scope(.keysManage),
@@ -42,7 +41,7 @@ struct APIKeyHandlers: Sendable {
     return .page(found, page) { key, writer in key.write(to: &writer) }
   }
 
-  /// The only answer that shows the key itself.
+  /// The only answer that shows the key itself, but for its repetition under the same idempotency key.
   @Sendable private func create(_ request: APIRequest) async throws -> HTTPResponse {
     try request.expectNoQuery()
     let now = gateway.clock.now()
@@ -51,7 +50,11 @@ struct APIKeyHandlers: Sendable {
       let secret = APIKeySecret()
       let key = input.newKey(secret, by: request.caller.name, at: now, id: request.effectID)
       do {
-        try await gateway.store.createAPIKey(key)
+        if request.isRetry {
+          try await gateway.store.recreateAPIKey(key)
+        } else {
+          try await gateway.store.createAPIKey(key)
+        }
       } catch let error as MongoError where error.isDuplicateKey && attempt < APIKeyHandlers.attempts {
         continue
       }

@@ -10,6 +10,9 @@ import Runtime
 /// The key is reserved before the effect together with the id of what the request makes, and the answer is kept after
 /// it. An answer that says that there was no effect (4xx) is not kept: the key may be used for a corrected request. A
 /// failure in between (5xx, a crash) leaves the reservation to the repetition, which goes on under the same id.
+///
+/// An answer that shows a secret is kept sealed by its idempotency key, of which only a digest is kept: the database, or a
+/// copy of it, tells the secret to nobody who does not have the key.
 struct IdempotencyGate: Sendable {
   static let header = "Idempotency-Key"
   static let replayedHeader = "Idempotency-Replayed"
@@ -29,29 +32,43 @@ struct IdempotencyGate: Sendable {
     case replay(StoredResponse)
   }
 
-  func run(_ key: String, _ request: APIRequest, _ handler: Route.Handler) async throws -> HTTPResponse {
-    switch try await turn(key, request, fingerprint: IdempotencyGate.fingerprint(request.http, withBody: true)) {
-    case .execute(let reservation): return await execute(reservation, request, handler)
-    case .replay(let response): return IdempotencyGate.replay(response)
+  /// - Parameter sealed: whether the answer shows a secret.
+  func run(
+    _ key: String, _ request: APIRequest, sealed: Bool, _ handler: Route.Handler
+  ) async throws -> HTTPResponse {
+    let seal = sealed ? AnswerSeal(key) : nil
+    let fingerprint = IdempotencyGate.fingerprint(request.http, withBody: true)
+    switch try await turn(key, keptAs: seal?.keyDigest ?? key, request, fingerprint: fingerprint) {
+    case .execute(let reservation): return await execute(reservation, request, seal, handler)
+    case .replay(var response):
+      if let seal {
+        // Only if somebody has changed it.
+        guard let body = seal.open(response.body) else { throw Problem.unforeseen }
+        response.body = body
+      }
+      return IdempotencyGate.replay(response)
     }
   }
 
   /// Reserves a key for a request whose body arrives while it is carried out: what is compared is the target alone.
   func reserve(_ key: String, _ request: APIRequest) async throws -> IdempotencyReservation {
-    switch try await turn(key, request, fingerprint: IdempotencyGate.fingerprint(request.http, withBody: false)) {
+    let fingerprint = IdempotencyGate.fingerprint(request.http, withBody: false)
+    switch try await turn(key, keptAs: key, request, fingerprint: fingerprint) {
     case .execute(let reservation): return reservation
     case .replay: throw Problem(.conflict, "This Idempotency-Key belongs to a request that was answered at once.")
     }
   }
 
-  private func turn(_ key: String, _ request: APIRequest, fingerprint: [UInt8]) async throws -> Turn {
+  private func turn(
+    _ key: String, keptAs name: String, _ request: APIRequest, fingerprint: [UInt8]
+  ) async throws -> Turn {
     guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
       throw ValidationError(
         field: IdempotencyGate.header, code: "invalid_key", message: "must be 1 to 255 visible ASCII characters")
     }
     // A key is its caller's own: nobody gets an answer that was given to somebody else.
     let caller = hexString(SHA256.digest(Array(request.caller.id.utf8)).prefix(16))
-    let scoped = "\(request.http.method) \(request.http.path) \(caller) \(key)"
+    let scoped = "\(request.http.method) \(request.http.path) \(caller) \(name)"
     let deadline = ContinuousClock.now + IdempotencyGate.patience
     let backoff = Backoff(base: .milliseconds(20), cap: .milliseconds(200))
     var attempt = 0
@@ -79,7 +96,7 @@ struct IdempotencyGate: Sendable {
   }
 
   private func execute(
-    _ reservation: IdempotencyReservation, _ request: APIRequest, _ handler: Route.Handler
+    _ reservation: IdempotencyReservation, _ request: APIRequest, _ seal: AnswerSeal?, _ handler: Route.Handler
   ) async -> HTTPResponse {
     var request = request
     request.effectID = reservation.effectID
@@ -92,16 +109,19 @@ struct IdempotencyGate: Sendable {
     }
     // A client that goes away, or a deadline, cancels the request: its repetition finds what became of it all the same.
     let requestID = request.http.id
-    await Task { await keep(response, reservation, requestID) }.value
+    await Task { await keep(response, seal, reservation, requestID) }.value
     return response
   }
 
-  private func keep(_ response: HTTPResponse, _ reservation: IdempotencyReservation, _ requestID: String) async {
+  private func keep(
+    _ response: HTTPResponse, _ seal: AnswerSeal?, _ reservation: IdempotencyReservation, _ requestID: String
+  ) async {
     do {
       if (200..<300).contains(response.status), let bytes = response.bytes {
+        guard let body = seal.map({ $0.seal(bytes) }) ?? bytes else { return try await store.suspend(reservation) }
         let headers = response.headers.map { (name: $0.name, value: $0.value) }
         try await store.complete(
-          reservation, with: StoredResponse(status: response.status, headers: headers, body: bytes))
+          reservation, with: StoredResponse(status: response.status, headers: headers, body: body))
       } else if response.status < 500, !reservation.isRetry {
         try await store.release(reservation)
       } else {
@@ -127,4 +147,22 @@ struct IdempotencyGate: Sendable {
     let body = withBody ? request.body.bytes ?? [] : []
     return SHA256.digest(Array("\(request.method) \(request.rawTarget)\n".utf8) + body)
   }
+}
+
+/// Closes an answer with an idempotency key, whose digest and not itself is kept beside it.
+private struct AnswerSeal: Sendable {
+  private let key: [UInt8]
+  /// What the idempotency key is kept as.
+  let keyDigest: String
+
+  init(_ idempotencyKey: String) {
+    let bytes = Array(idempotencyKey.utf8)
+    // Different purposes, so that neither tells the other.
+    key = HMACSHA256.authenticate(Array("minicrm: an answer kept under an idempotency key".utf8), key: bytes)
+    keyDigest = "sha256:" + hexString(SHA256.digest(bytes))
+  }
+
+  func seal(_ body: [UInt8]) -> [UInt8]? { AESGCM.seal(body, key: key) }
+
+  func open(_ sealed: [UInt8]) -> [UInt8]? { AESGCM.open(sealed, key: key) }
 }

@@ -31,6 +31,8 @@ struct Route: Sendable {
   let body: Body
   /// Honours `Idempotency-Key`: it creates or launches something.
   let isIdempotent: Bool
+  /// Its answers show a secret: under an idempotency key they are kept sealed.
+  let showsSecret: Bool
   /// What it cannot work without: while one of these is known to be away, it is answered 503 at once.
   let needs: [HealthBoard.Dependency]
   /// The media types of its answers, those of a refusal among them.
@@ -39,7 +41,8 @@ struct Route: Sendable {
 
   init(
     _ method: HTTPMethod, _ pattern: String, _ name: String, operation: Operation, access: Access,
-    effect: Effect? = nil, body: Body = .none, idempotent: Bool = false, needs: [HealthBoard.Dependency] = [.database],
+    effect: Effect? = nil, body: Body = .none, idempotent: Bool = false, showsSecret: Bool = false,
+    needs: [HealthBoard.Dependency] = [.database],
     _ handler: @escaping Handler
   ) {
     self.method = method
@@ -50,6 +53,7 @@ struct Route: Sendable {
     self.effect = effect ?? (method == .get ? .nothing : nil)
     self.body = body
     isIdempotent = idempotent
+    self.showsSecret = showsSecret
     self.needs = needs
     offers = (operation.answers.compactMap(\.mediaType) + [Problem.mediaType])
       .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }

@@ -53,7 +53,7 @@ struct RouteRunner: Sendable {
     // A repetition that is answered from memory has no effect: the entry belongs to the request that had it.
     let handler: Route.Handler = { try await audit.record(route, $0, route.handler) }
     if route.isIdempotent, route.bodyLimit != nil, let key = request.http.headers[IdempotencyGate.header] {
-      return try await idempotency.run(key, request, handler)
+      return try await idempotency.run(key, request, sealed: route.showsSecret, handler)
     }
     return try await handler(request)
   }

@@ -67,7 +67,8 @@ struct IdleBenchmark: Sendable {
       let ratios = zip(with, without).map { $0.p99 / $1.p99 }
       let alone = without.map(\.p99)
       return [
-        "GET \(Self.kinds[kind])", Self.text(Self.median(without.map(\.median))), Self.text(Self.median(with.map(\.median))),
+        "GET \(Self.kinds[kind])",
+        Self.text(Self.median(without.map(\.median))), Self.text(Self.median(with.map(\.median))),
         Self.text(Self.median(alone)), Self.text(Self.median(with.map(\.p99))), Self.text(Self.median(ratios)),
         "\(Self.text(ratios.min() ?? 0))–\(Self.text(ratios.max() ?? 0))",
         "\(Self.text(alone.min() ?? 0))–\(Self.text(alone.max() ?? 0))",

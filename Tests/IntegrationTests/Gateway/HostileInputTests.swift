@@ -287,6 +287,68 @@ import Testing
     }
   }
 
+  // MARK: Secrets
+
+  @Test func anAPIKeyIsMadeOnceAndItsKeptAnswerTellsNobodyTheKey() async throws {
+    try await GatewayHarness.with { harness in
+      let admin = try await harness.key(.admin)
+      let body: JSONValue = ["name": "Shop", "role": "viewer"]
+      let headers: HTTPHeaders = ["Idempotency-Key": "0b7c3c7e-5a0e-4a49-9a54-7d2b1d1a9f10"]
+      func make(_ body: JSONValue) async throws -> GatewayHarness.Answer {
+        try await harness.request(.post, "/api/v1/api-keys", body, as: admin, headers: headers)
+      }
+      func made() async throws -> Int {
+        try await harness.store.mongo.withConnection { try $0.count(Collections.apiKeys, ["name": "Shop"]) }
+      }
+      let first = try await make(body)
+      let secret = try #require(first.data["key"]?.stringValue, "\(first.text)")
+      let again = try await make(body)
+      #expect(again.status == 201 && again.headers["Idempotency-Replayed"] == "true" && again.bytes == first.bytes)
+      #expect(try await made() == 1)
+      let other = try await make(["name": "Shop", "role": "admin"])
+      #expect(other.status == 422 && other.problem == "idempotency-mismatch", "\(other.text)")
+
+      // Nothing that is stored has the key, or what the answer is sealed by.
+      let kept = try await harness.store.mongo.withConnection { connection in
+        var bytes: [UInt8] = []
+        for collection in [Collections.idempotencyKeys, Collections.apiKeys, Collections.auditLog] {
+          try connection.find(collection, [:]) { document in
+            bytes += document.bytes
+            return .more
+          }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+      }
+      #expect(kept.contains(secret.prefix(13)), "the prefix is no secret")
+      #expect(!kept.contains(secret.dropFirst(13)) && !kept.contains("0b7c3c7e-5a0e"))
+
+      // The gateway died after it had stored the key: nobody has got its secret.
+      try await harness.store.mongo.withConnection { connection in
+        _ = try connection.updateMany(
+          Collections.idempotencyKeys, [:],
+          ["$unset": ["response": ""], "$set": ["lease_until": .date(milliseconds: 0)]])
+      }
+      let renewed = try await make(body)
+      let newSecret = try #require(renewed.data["key"]?.stringValue, "\(renewed.text)")
+      #expect(renewed.status == 201 && renewed.data["_id"] == first.data["_id"] && newSecret != secret)
+      #expect(try await made() == 1)
+      #expect(try await harness.request(.get, "/api/auth/me", as: newSecret).status == 200)
+      #expect(try await harness.request(.get, "/api/auth/me", as: secret).status == 401)
+      #expect(try await make(body).bytes == renewed.bytes)
+
+      // It died there, too, and somebody has revoked the key that nobody knew.
+      try await harness.store.mongo.withConnection { connection in
+        _ = try connection.updateMany(
+          Collections.idempotencyKeys, [:],
+          ["$unset": ["response": ""], "$set": ["lease_until": .date(milliseconds: 0)]])
+      }
+      let id = try #require(first.data["_id"]?.stringValue)
+      try await harness.request(.delete, "/api/v1/api-keys/\(id)", as: admin)
+      #expect(try await make(body).status == 409)
+      #expect(try await make(body).status == 409, "the key is not free for another request")
+    }
+  }
+
   // MARK: Limits
 
   @Test func aCredentialAndAnAddressHaveTheirLimits() async throws {

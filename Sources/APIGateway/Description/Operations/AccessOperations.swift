@@ -38,8 +38,12 @@ extension Operation {
 
   static let createAPIKey = Operation(
     "Make an API key",
-    "The answer shows `key` this once. It takes no `Idempotency-Key`, since kept answers would keep it.",
-    body: .json(.apiKeyInput), answers: [.created(.newAPIKey)], problems: [.impossibleSchedule, .impossibleScope])
+    """
+    The answer shows `key` this once; only a repetition under the same `Idempotency-Key` gets it again. Let that be a random \
+    one: the answer is kept for it sealed by it, so that the database does not tell `key`.
+    """,
+    body: .json(.apiKeyInput), answers: [.created(.newAPIKey)],
+    problems: [.conflict, .impossibleSchedule, .impossibleScope])
 
   static let getAPIKey = Operation("Show an API key", "Without the key itself.", answers: [.data(.apiKey)])
 
