@@ -22,9 +22,6 @@ struct RowPosition: Sendable, Equatable {
 
 /// Decides which rows of a batch are to be stored, and adds up what became of them. Pure.
 struct RowBatch {
-  /// Errors that are kept of one row.
-  private static let errorsOfRow = 200
-
   private struct Part: Hashable {
     let job: ObjectID
     let partition: Int32
@@ -94,7 +91,7 @@ struct RowBatch {
       case .rejected(let problems):
         advances[part]?.counts.rejected += 1
         guard (progress[row.job]?.rejected ?? 0) < Store.jobErrorLimit else { continue }
-        errors += problems.prefix(Self.errorsOfRow).map { (row.job, JobRowError(row: row.row, $0)) }
+        errors += problems.prefix(JobRowError.ofBulkRow).map { (row.job, JobRowError(row: row.row, $0)) }
       }
     }
     return (Array(advances.values), errors)

@@ -25,6 +25,16 @@ public final class Latch<Value: Sendable>: Sendable {
     for waiter in waiters { waiter.resume(returning: value) }
   }
 
+  /// Sets the value after a time, unless it has been set by then.
+  ///
+  /// - Returns: a task to cancel when nobody waits for the value any more.
+  public func set(_ value: Value, after time: Duration) -> Task<Void, Never> {
+    Task {
+      guard (try? await Task.sleep(for: time)) != nil else { return }
+      set(value)
+    }
+  }
+
   /// The value, once set; nil when the waiting task is cancelled first.
   public func wait() async -> Value? {
     let id = state.withLock { state in

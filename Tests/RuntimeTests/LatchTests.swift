@@ -24,6 +24,18 @@ import Testing
     #expect(await task.value == nil)
   }
 
+  @Test func aTimeThatPassesSetsTheValueUnlessItIsCalledOffOrTooLate() async {
+    let latch = Latch<Int>()
+    let calledOff = latch.set(1, after: .seconds(3600))
+    calledOff.cancel()
+    await calledOff.value
+    #expect(latch.value == nil)
+    _ = latch.set(2, after: .milliseconds(1))
+    #expect(await latch.wait() == 2)
+    await latch.set(3, after: .zero).value
+    #expect(latch.value == 2)
+  }
+
   @Test func dequeKeepsOrderAcrossItsTwoHalves() {
     var deque = Deque<Int>()
     for value in 0..<10 { deque.append(value) }

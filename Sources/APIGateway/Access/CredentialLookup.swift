@@ -10,14 +10,10 @@ struct CredentialLookup: Sendable {
   /// - Throws: what `read` throws; `Problem` (503) when it was given up, which says whether the database is away.
   func read<Value: Sendable>(_ read: @escaping @Sendable () async throws -> Value) async throws -> Value {
     // Without this, every request would wait for as long as a driver looks for a server.
-    guard health.isConnected(.database),
-      let value = try await health.unlessDatabaseIsLost(within: patience, read)
-    else {
-      guard !health.isConnected(.database) else {
-        throw Problem(.overloaded, "More requests wait for MongoDB than it can answer in time.", retryAfter: 2)
-      }
-      throw Problem(.dependencyUnavailable, "MongoDB, which knows the credentials, does not answer.", retryAfter: 2)
+    if health.isConnected(.database), let value = try await health.unlessDatabaseIsLost(within: patience, read) {
+      return value
     }
-    return value
+    if health.isConnected(.database) { throw Problem.databaseOverloaded }
+    throw Problem(.dependencyUnavailable, "MongoDB, which knows the credentials, does not answer.", retryAfter: 2)
   }
 }

@@ -19,12 +19,7 @@ extension HealthBoard {
         outcome.set(.failure(error))
       }
     }
-    let timer = limit.map { limit in
-      Task {
-        try? await Task.sleep(for: limit)
-        outcome.set(nil)
-      }
-    }
+    let timer = limit.map { outcome.set(nil, after: $0) }
     let watcher = watch(.database) { outcome.set(nil) }
     defer {
       forget(watcher)

@@ -18,8 +18,6 @@ enum BulkMode: String, CaseIterable, Sendable {
 /// The rows of a bulk request, and what became of them. Leads and orders differ in how a row is read and stored.
 struct BulkRequest<Input: Sendable>: Sendable {
   static var rowLimit: Int { 10_000 }
-  /// Errors that are listed of one row.
-  private static var errorsOfRow: Int { 200 }
   /// Errors after which each further row is listed with its first one only.
   private static var errorsInAll: Int { 20_000 }
 
@@ -60,7 +58,7 @@ struct BulkRequest<Input: Sendable>: Sendable {
 
     /// A body of ten megabytes can have a million errors: nobody reads them, and the answer would be larger than the body.
     mutating func reject(_ index: Int, _ errors: [FieldError], path: String) {
-      var listed = Array(errors.prefix(max(1, min(errorsOfRow, errorsInAll - errorsListed))))
+      var listed = Array(errors.prefix(max(1, min(JobRowError.ofBulkRow, errorsInAll - errorsListed))))
       errorsListed += listed.count
       if listed.count < errors.count {
         let message = "has \(errors.count - listed.count) more errors"

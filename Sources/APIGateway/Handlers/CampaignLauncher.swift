@@ -44,10 +44,7 @@ struct CampaignLauncher: Sendable {
       }
       isOver.set(())
     }
-    let timer = Task {
-      try? await Task.sleep(for: Self.patience)
-      isOver.set(())
-    }
+    let timer = isOver.set((), after: Self.patience)
     _ = await isOver.wait()
     timer.cancel()
   }

@@ -25,7 +25,7 @@ extension Problem {
     case HTTPBodyError.disconnected, HTTPBodyError.alreadyRead:
       self.init(.malformedRequest, "The body did not arrive.")
     case BlockingPoolError.overloaded:
-      self.init(.overloaded, "More requests wait for MongoDB than it can answer in time.", retryAfter: 2)
+      self = .databaseOverloaded
     case BlockingPoolError.shutDown, is CancellationError:
       self.init(.stopping, "The server is stopping.", retryAfter: 2)
     case is UploadTakenOver: self.init(.conflict, "Another request goes on with this upload.")
@@ -78,6 +78,9 @@ extension Problem {
     case .stopping: self.init(.stopping, "\(problem)", retryAfter: 2)
     }
   }
+
+  static let databaseOverloaded = Problem(
+    .overloaded, "More requests wait for MongoDB than it can answer in time.", retryAfter: 2)
 
   /// The answer to an error that nobody foresaw.
   static let unforeseen = Problem(
