@@ -45,13 +45,13 @@ bench: ## measure end to end; ARGS='...' for the benchmark
 bench-rules: ## measure rules: evaluator, translator, counts; N leads in the database (1000000)
 	@scripts/bench.sh rules $(ARGS)
 
-bench-bulk: ## measure bulk requests by themselves, in turns with insertMany; ARGS='--leads N --rounds N'
+bench-bulk: ## measure bulk requests by themselves, in turns with a raw insert; ARGS='--leads N --rounds N'
 	@scripts/bench.sh bulk $(ARGS)
 
 bench-idle: ## measure the gateway beside idle connections: N of them (5000)
 	@scripts/bench.sh idle --connections $(or $(N),5000) $(ARGS)
 
-bench-import: ## measure an import of N rows (1000000): rows/s against insertMany, and the gateway's memory
+bench-import: ## measure an import of N rows (1000000): rows/s against a raw insert, and the gateway's memory
 	@scripts/bench.sh import --rows $(or $(N),1000000) $(ARGS)
 
 fuzz-rules: ## random rules over random leads, evaluator against MongoDB: N cases (1000000)

@@ -46,7 +46,7 @@ struct Benchmark: Sendable {
     results.bulk = try await Profiler.profiled("bulk", profiler) {
       try await BulkLeads(api: api, meter: meter, leads: 0..<options.leads).run(&checks)
     }
-    console.progress("floor: the same documents by insertMany")
+    console.progress("floor: the same documents inserted as they are")
     try await meter.quiet()
     let floor = RawInsert(database: database, meter: meter)
     results.floor = try await floor.run(expected: options.leads, &checks)

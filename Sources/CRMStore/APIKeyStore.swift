@@ -17,20 +17,25 @@ extension Store {
   /// Stores a key that may have been stored before under the same id, by an attempt whose answer, and with it the secret,
   /// nobody has got: what is stored becomes the new secret's.
   ///
+  /// - Returns: the key as it is stored.
   /// - Throws: `MongoError` of kind `.duplicateKey` when its prefix is taken: make another. `StoreError.conflict` when it
-  ///   has been revoked since.
-  public func recreateAPIKey(_ key: APIKey) async throws {
+  ///   has been used or revoked since.
+  public func recreateAPIKey(_ key: APIKey) async throws -> APIKey {
     try await mongo.withConnection { connection in
       do {
         try connection.insertOne(Collections.apiKeys, key.bson())
+        return key
       } catch let error as MongoError where error.isDuplicateKey && error.keyPattern == ["_id"] {
-        let replaced = try connection.updateOne(
-          Collections.apiKeys, ["_id": .objectID(key.id), "revoked_at": nil],
-          ["$set": ["prefix": .string(key.prefix), "digest": .binary(subtype: BSONBinary.generic, bytes: key.digest)]])
-        guard replaced.matched == 1 else {
+        let renewed = try connection.findAndModify(
+          Collections.apiKeys, ["_id": .objectID(key.id), "revoked_at": nil, "last_used_at": nil],
+          update: [
+            "$set": ["prefix": .string(key.prefix), "digest": .binary(subtype: BSONBinary.generic, bytes: key.digest)]
+          ], returnNew: true)
+        guard let renewed else {
           throw StoreError.conflict(
-            message: "the key that this request has made is revoked", currentStatus: nil, runID: nil)
+            message: "The key that this request has made is in use or revoked.", currentStatus: nil, runID: nil)
         }
+        return try APIKey(bson: renewed)
       }
     }
   }

@@ -92,8 +92,8 @@ public struct Job: Sendable, Equatable {
 
 /// One thing that is wrong with a row of an import: a line of `GET /api/v1/jobs/:id/errors`.
 public struct JobRowError: Sendable, Equatable {
-  /// How many are told of one row of a bulk request.
-  public static let ofBulkRow = 200
+  /// How many are told of one row at most.
+  public static let limitOfRow = 200
 
   /// From 1: the first element of a bulk request, the line below a CSV's header.
   public var row: Int64

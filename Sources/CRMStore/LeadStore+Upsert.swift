@@ -91,6 +91,7 @@ private struct LeadUpsert {
       let isUnasked = try rounds == 1 && areMostlyNew(open, connection)
       let byID = rounds > 1 && mayHaveCome || wasCutOff
       let stored = isUnasked ? [] : try stored(open, byID: byID, connection)
+      if wasCutOff { open = notInserted(open, among: stored) }
       if stored.isEmpty, areDistinct {
         open = try insert(open, connection)
       } else {
@@ -134,6 +135,17 @@ private struct LeadUpsert {
       }
     }
     return Array(leads.values)
+  }
+
+  /// The rows whose leads the insert that was cut off has not stored. The others are done: who has changed such a lead since
+  /// keeps the change.
+  private mutating func notInserted(_ open: [Int], among stored: [Lead]) -> [Int] {
+    let present = Set(stored.map(\.id))
+    return open.filter { row in
+      guard present.contains(ids[row]) else { return true }
+      outcomes[row] = .inserted
+      return false
+    }
   }
 
   /// Applies the rows in their order to the stored leads, and to those that earlier rows make.

@@ -91,7 +91,7 @@ struct RowBatch {
       case .rejected(let problems):
         advances[part]?.counts.rejected += 1
         guard (progress[row.job]?.rejected ?? 0) < Store.jobErrorLimit else { continue }
-        errors += problems.prefix(JobRowError.ofBulkRow).map { (row.job, JobRowError(row: row.row, $0)) }
+        errors += problems.prefix(JobRowError.limitOfRow).map { (row.job, JobRowError(row: row.row, $0)) }
       }
     }
     return (Array(advances.values), errors)

@@ -19,7 +19,8 @@ extension MongoConnection {
   /// does without. Within a transaction, whose commands are never repeated, it is the same as `insertMany`.
   /// - Parameter documents: with the caller's own `_id`s, at most 16 MiB each.
   /// - Returns: counts, and the items that failed.
-  /// - Throws: as `bulkWrite`. On `.unavailable` the documents that `bulkResult` does not speak of may have been stored.
+  /// - Throws: as `bulkWrite`. On `.unavailable` any of the documents may have been stored, and even those that
+  ///   `bulkResult` counts may be undone by a failover.
   public func insertManyOnce(_ collection: String, _ documents: [BSONDocument]) throws(MongoError) -> BulkResult {
     if isInTransaction { return try insertMany(collection, documents, ordered: false) }
     try Self.checkName(collection, "collection")
@@ -48,8 +49,11 @@ extension MongoConnection {
         result.errors.append(error)
       }
       if let concern = reply["writeConcernError"] {
+        let code = concern["code"]?.intValue ?? 0
+        // A primary that steps down, or is shut down, while a write waits for its majority says so here.
+        let kind = MongoError.kind(serverCode: code)
         throw MongoError(
-          kind: .writeConcern, code: concern["code"]?.intValue ?? 0,
+          kind: kind == .unavailable ? .unavailable : .writeConcern, code: code,
           message: redactor.redact(concern["errmsg"]?.stringValue ?? ""), bulkResult: result)
       }
     }

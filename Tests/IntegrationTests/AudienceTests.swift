@@ -178,7 +178,7 @@ import Testing
   // MARK: Lists and previews
 
   /// A store that takes three leads at a time, with twenty leads; each second one has an order of the last week.
-  private static func store() async throws -> Store {
+  static func store() async throws -> Store {
     var store = try await TestServers.shared.store()
     store.audienceSizes = .init(stretch: 3, fewDocuments: -1, mostDocuments: -1)
     let rows = (0..<20).map { number in
@@ -200,7 +200,7 @@ import Testing
     "where": ["type": "condition", "field": "total", "operator": ">=", "value": 0],
   ]
 
-  private static func buyers(_ store: Store, _ more: JSONValue...) async throws -> CompiledRule {
+  static func buyers(_ store: Store, _ more: JSONValue...) async throws -> CompiledRule {
     let rule = try Rule.decode(["op": "AND", "children": .array([ordered] + more)])
     return try await store.compile(ZonedRule(rule: rule, zone: .utc), now: day)
   }
@@ -263,51 +263,6 @@ import Testing
     // Of the twenty leads, eleven have ordered or the name.
     #expect(report.stretches == 4)
     #expect(report.questions.map(\.path) == ["rule_ast.children[0]"])
-  }
-
-  // MARK: Time
-
-  /// The server ends the operations of one database as if their time were over.
-  private static func endingOperations(
-    of store: Store, _ commands: [String], _ body: () async throws -> Void
-  ) async throws {
-    let namespace = "\(store.mongo.configuration.database).\(Collections.leads)"
-    func failPoint(_ mode: BSONValue) async throws {
-      try await store.mongo.withConnection { connection in
-        _ = try connection.command(
-          [
-            "configureFailPoint": "failCommand", "mode": mode,
-            "data": [
-              "failCommands": .array(commands.map { .string($0) }), "errorCode": 50, "namespace": .string(namespace),
-            ],
-          ], database: "admin")
-      }
-    }
-    try await failPoint("alwaysOn")
-    do {
-      try await body()
-    } catch {
-      try await failPoint("off")
-      throw error
-    }
-    try await failPoint("off")
-  }
-
-  @Test func anOperationThatTakesTooLongIsATimeoutAndACountIsUnknown() async throws {
-    let store = try await Self.store()
-    let rule = try await Self.buyers(store)
-    try await Self.endingOperations(of: store, ["find", "count", "aggregate"]) {
-      let count = try await store.countLeads(rule, timeoutMS: 60_000)
-      #expect(count == nil)
-      for ask in [
-        { _ = try await store.preview(rule, timeoutMS: 60_000) },
-        { _ = try await store.sample(rule, limit: 3, timeoutMS: 60_000) },
-      ] as [@Sendable () async throws -> Void] {
-        let error = await #expect(throws: MongoError.self) { try await ask() }
-        #expect(error?.kind == .timeout)
-      }
-    }
-    #expect(try await store.countLeads(rule, timeoutMS: 60_000) == 10)
   }
 
   @Test func theOperationsOfOneQuestionShareItsTime() async throws {

@@ -128,68 +128,6 @@ import Testing
     #expect(try await store.mongo.withConnection { try $0.count(Collections.leads, [:]) } == 200)
   }
 
-  /// A connection breaks before the server has run the insert, or after it, when nobody knows what was stored.
-  @Test(arguments: [false, true])
-  func anInsertThatIsCutOffIsCarriedOnWithAndCountsOnce(isCarriedOut: Bool) async throws {
-    let store = try await TestServers.shared.store()
-    var configuration = store.mongo.configuration
-    configuration.socketTimeoutMS = 2000
-    configuration.applicationName = configuration.database
-    let cut = Store(mongo: try MongoClient(configuration), clock: SystemClock())
-    let rows = (0..<200).map { Self.row("lead\($0)@example.com", name: "Lead \($0)") }
-    let namespace = BSONValue.string("\(configuration.database).\(Collections.leads)")
-    let (name, data): (BSONValue, BSONValue) =
-      isCarriedOut
-      ? ("waitAfterCommandFinishesExecution", ["ns": namespace, "commands": ["insert"]])
-      : (
-        "failCommand",
-        [
-          "failCommands": ["insert"], "closeConnection": true, "namespace": namespace,
-          "appName": .string(configuration.applicationName),
-        ]
-      )
-    /// - Returns: how often it was met until now.
-    @discardableResult func failPoint(_ mode: BSONValue) async throws -> Int {
-      try await store.mongo.withConnection {
-        let command: BSONDocument = ["configureFailPoint": name, "mode": mode, "data": data]
-        return try $0.command(command, database: "admin")["count"]?.intValue ?? 0
-      }
-    }
-    let before = try await failPoint(isCarriedOut ? "alwaysOn" : ["times": 1])
-    let outcomes: [RowOutcome]
-    do {
-      outcomes = try await cut.upsertLeads(rows)
-    } catch {
-      try await failPoint("off")
-      throw error
-    }
-    #expect(try await failPoint("off") > before)
-    #expect(outcomes.allSatisfy { $0 == .inserted })
-    #expect(try await cut.upsertLeads(rows).allSatisfy { $0 == .unchanged })
-    #expect(try await store.mongo.withConnection { try $0.count(Collections.leads, [:]) } == 200)
-    await cut.mongo.close()
-  }
-
-  /// Two cuts are an outage, of which the caller hears.
-  @Test func anInsertThatIsCutOffTwiceIsAnOutage() async throws {
-    let store = try await TestServers.shared.store()
-    var configuration = store.mongo.configuration
-    configuration.applicationName = configuration.database
-    let cut = Store(mongo: try MongoClient(configuration), clock: SystemClock())
-    let rows = (0..<200).map { Self.row("lead\($0)@example.com", name: "Lead \($0)") }
-    let data: BSONValue = [
-      "failCommands": ["insert"], "closeConnection": true, "appName": .string(configuration.applicationName),
-    ]
-    try await store.mongo.withConnection {
-      _ = try $0.command(
-        ["configureFailPoint": "failCommand", "mode": ["times": 2], "data": data], database: "admin")
-    }
-    let error = await #expect(throws: MongoError.self) { _ = try await cut.upsertLeads(rows) }
-    #expect(error?.kind == .unavailable)
-    #expect(try await cut.upsertLeads(rows).allSatisfy { $0 == .inserted })
-    await cut.mongo.close()
-  }
-
   @Test func writersThatChangeDifferentFieldsAtOnceKeepEachOthersWork() async throws {
     let store = try await TestServers.shared.store()
     _ = try await store.upsertLeads([Self.row("a@x.com")])

@@ -53,6 +53,7 @@ actor TestServers {
     return try await starting.value
   }
 
+  /// Nothing expires by the server's own clock: tests have theirs, which may be far behind it.
   private static func startMongoDB() async throws -> String {
     let binary = try mongodBinary()
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("minicrm-mongo-\(UUIDBytes())")
@@ -69,6 +70,7 @@ actor TestServers {
       "$1" --dbpath "$2" --port "$3" --bind_ip 127.0.0.1 --replSet rs0 --wiredTigerCacheSizeGB 0.5 \
         --wiredTigerEngineConfigString "file_manager=(close_idle_time=20,close_scan_interval=5)" \
         --setParameter diagnosticDataCollectionEnabled=false --setParameter enableTestCommands=1 \
+        --setParameter ttlMonitorEnabled=false \
         > "$2/mongod.log" 2>&1 < /dev/null &
       cat > /dev/null
       kill -9 $!

@@ -214,6 +214,15 @@ extension ServerTests {
         #expect(errors.2?.message == "waiting timed out")
         #expect(errors.2?.bulkResult?.errors.map(\.index) == [0])
         #expect(errors.2?.bulkResult?.inserted == 1)
+        let stepsDown: BSONDocument = ["writeConcernError": ["code": .int32(189), "errmsg": "stepping down"]]
+        let error = try await FailPoint.withFailure(
+          of: ["insert"], for: name, mode: "alwaysOn", data: stepsDown, on: client
+        ) {
+          await #expect(throws: MongoError.self) {
+            try await victim.withConnection { _ = try $0.insertManyOnce(name, [["_id": 4]]) }
+          }
+        }
+        #expect(error?.kind == .unavailable && error?.code == 189)
       }
     }
   }

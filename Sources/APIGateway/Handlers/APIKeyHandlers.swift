@@ -48,10 +48,10 @@ struct APIKeyHandlers: Sendable {
     let input = try APIKeyInput.decode(try request.json(), now: now).get()
     for attempt in 1... {
       let secret = APIKeySecret()
-      let key = input.newKey(secret, by: request.caller.name, at: now, id: request.effectID)
+      var key = input.newKey(secret, by: request.caller.name, at: now, id: request.effectID)
       do {
         if request.isRetry {
-          try await gateway.store.recreateAPIKey(key)
+          key = try await gateway.store.recreateAPIKey(key)
         } else {
           try await gateway.store.createAPIKey(key)
         }

@@ -58,7 +58,7 @@ struct BulkRequest<Input: Sendable>: Sendable {
 
     /// A body of ten megabytes can have a million errors: nobody reads them, and the answer would be larger than the body.
     mutating func reject(_ index: Int, _ errors: [FieldError], path: String) {
-      var listed = Array(errors.prefix(max(1, min(JobRowError.ofBulkRow, errorsInAll - errorsListed))))
+      var listed = Array(errors.prefix(max(1, min(JobRowError.limitOfRow, errorsInAll - errorsListed))))
       errorsListed += listed.count
       if listed.count < errors.count {
         let message = "has \(errors.count - listed.count) more errors"

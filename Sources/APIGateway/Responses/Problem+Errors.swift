@@ -48,6 +48,10 @@ extension Problem {
   private init?(_ error: MongoError) {
     switch error.kind {
     case .unavailable: self.init(.dependencyUnavailable, "MongoDB does not answer.", retryAfter: 2)
+    case .writeConcern:
+      self.init(
+        .dependencyUnavailable, "MongoDB has not confirmed in time that this is durable. It may be done.", retryAfter: 2
+      )
     case .timeout: self.init(.tooSlow, "MongoDB needs longer for this than it may take.", retryAfter: 5)
     case .exhausted: self.init(.overloaded, "All connections to MongoDB are busy.", retryAfter: 2)
     case .writeConflict: self.init(.overloaded, "Too many writers changed the same documents.", retryAfter: 1)

@@ -42,8 +42,7 @@ struct IdempotencyGate: Sendable {
     case .execute(let reservation): return await execute(reservation, request, seal, handler)
     case .replay(var response):
       if let seal {
-        // Only if somebody has changed it.
-        guard let body = seal.open(response.body) else { throw Problem.unforeseen }
+        guard let body = seal.open(response.body) else { throw TamperedAnswer() }
         response.body = body
       }
       return IdempotencyGate.replay(response)
@@ -109,20 +108,29 @@ struct IdempotencyGate: Sendable {
     }
     // A client that goes away, or a deadline, cancels the request: its repetition finds what became of it all the same.
     let requestID = request.http.id
-    await Task { await keep(response, seal, reservation, requestID) }.value
+    let isKept = await Task { await keep(response, seal, reservation, requestID) }.value
+    // The repetition of one that is not kept makes a new secret: nobody must have got this one.
+    if seal != nil, !isKept { return Self.unkeptSecret.response(to: request.http) }
     return response
   }
 
+  private static let unkeptSecret = Problem(
+    .dependencyUnavailable, "What was made could not be kept for a repetition. Repeat the request under the same key.",
+    retryAfter: 2)
+
+  /// - Returns: false when the repetition of a request that succeeded will not get its answer.
   private func keep(
     _ response: HTTPResponse, _ seal: AnswerSeal?, _ reservation: IdempotencyReservation, _ requestID: String
-  ) async {
+  ) async -> Bool {
+    let hasSucceeded = (200..<300).contains(response.status)
     do {
-      if (200..<300).contains(response.status), let bytes = response.bytes {
-        guard let body = seal.map({ $0.seal(bytes) }) ?? bytes else { return try await store.suspend(reservation) }
+      if hasSucceeded, let bytes = response.bytes, let body = seal.map({ $0.seal(bytes) }) ?? bytes {
         let headers = response.headers.map { (name: $0.name, value: $0.value) }
         try await store.complete(
           reservation, with: StoredResponse(status: response.status, headers: headers, body: body))
-      } else if response.status < 500, !reservation.isRetry {
+        return true
+      }
+      if response.status < 500, !reservation.isRetry, seal == nil || !hasSucceeded {
         try await store.release(reservation)
       } else {
         // An earlier attempt may have had its effect: the next one must find it, whatever refused this one.
@@ -134,6 +142,7 @@ struct IdempotencyGate: Sendable {
         "the outcome of a request was not kept under its idempotency key",
         [LogKey.requestID: .string(requestID), LogKey.error: .string("\(error)")])
     }
+    return !hasSucceeded
   }
 
   private static func replay(_ stored: StoredResponse) -> HTTPResponse {
@@ -148,6 +157,9 @@ struct IdempotencyGate: Sendable {
     return SHA256.digest(Array("\(request.method) \(request.rawTarget)\n".utf8) + body)
   }
 }
+
+/// An answer that was sealed by this very key cannot be opened: what is stored has been changed.
+private struct TamperedAnswer: Error {}
 
 /// Closes an answer with an idempotency key, whose digest and not itself is kept beside it.
 private struct AnswerSeal: Sendable {

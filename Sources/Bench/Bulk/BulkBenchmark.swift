@@ -1,6 +1,6 @@
 import ServiceHost
 
-/// `minicrm-bench bulk`: new leads through the API against the same documents by `insertMany`, in turns.
+/// `minicrm-bench bulk`: new leads through the API against the same documents inserted as they are, in turns.
 struct BulkBenchmark: Sendable {
   private struct Round: Sendable {
     let bulk: StoreResult
@@ -68,7 +68,7 @@ struct BulkBenchmark: Sendable {
       "",
     ]
       + aligned([
-        ["", "bulk", "insertMany", "ratio"],
+        ["", "bulk", "raw insert", "ratio"],
         [
           "leads/s, median round", fixed(median.bulk.perSecond, 0), fixed(median.floor.perSecond, 0),
           fixed(median.ratio, 2),
@@ -78,10 +78,10 @@ struct BulkBenchmark: Sendable {
       + rounds.map {
         "    \(fixed($0.bulk.perSecond, 0)) of \(fixed($0.floor.perSecond, 0)): \(fixed($0.ratio, 2))"
       }
-      + [""] + aligned([["CPU µs a lead, median round", "bulk", "insertMany"]] + cpu)
+      + [""] + aligned([["CPU µs a lead, median round", "bulk", "raw insert"]] + cpu)
       + [
         "machine busy: bulk \(fixed(machines[0].busy * 100, 0)) % (\(fixed(machines[0].others * 100, 0)) % by others), "
-          + "insertMany \(fixed(machines[1].busy * 100, 0)) % (\(fixed(machines[1].others * 100, 0)) % by others)"
+          + "raw insert \(fixed(machines[1].busy * 100, 0)) % (\(fixed(machines[1].others * 100, 0)) % by others)"
       ] + (options.profiles ? ["Profiled by perf meanwhile: the figures are lower for it."] : [])
   }
 

@@ -12,7 +12,7 @@ struct BulkOptions: Sendable {
       --rounds N   rounds (5)
       --profile    sample the processes with perf (PROFILE=1 in the environment)
 
-    A round stores new leads by POST /api/v1/leads/bulk and then inserts the same documents by insertMany, into a collection
+    A round stores new leads by POST /api/v1/leads/bulk and then inserts the same documents as they are, into a collection
     that has grown as much. The figures are those of the median round, by leads a second. The exit code is 0 when every
     number adds up.
     """

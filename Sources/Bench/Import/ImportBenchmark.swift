@@ -3,7 +3,7 @@ import Foundation
 import JSON
 import ServiceHost
 
-/// `minicrm-bench import`: a file through the API against the same documents by `insertMany`, and what the gateway's memory
+/// `minicrm-bench import`: a file through the API against the same documents inserted as they are, and what the gateway's memory
 /// does meanwhile.
 struct ImportBenchmark: Sendable {
   let options: ImportOptions
@@ -62,7 +62,7 @@ struct ImportBenchmark: Sendable {
     checks.expect("rows rejected", Int(job["rejected"]?.intValue ?? 0), "none", 0)
     let stored = StoreResult(leads: options.rows, seconds: seconds, uses: used.processes, machine: used.machine)
 
-    console.progress("floor: the same documents by insertMany")
+    console.progress("floor: the same documents inserted as they are")
     try await meter.quiet()
     let raw = RawInsert(database: BenchDatabase(client: mongo), meter: meter)
     let floor = try await raw.run(expected: options.rows, &checks)
@@ -107,7 +107,7 @@ struct ImportBenchmark: Sendable {
       + aligned([
         ["rows/s, stored and counted", fixed(result.store.perSecond, 0)],
         ["  upload answered after, s", fixed(result.upload, 1)],
-        ["the floor: insertMany of the same, documents/s", fixed(result.floor.perSecond, 0)],
+        ["the floor: a raw insert of the same, documents/s", fixed(result.floor.perSecond, 0)],
         ["  import : floor", fixed(result.store.perSecond / result.floor.perSecond, 2)],
         ["reading alone: CSV, rows/s", fixed(result.reading, 0)],
         ["gateway, resident MB before", fixed(Double(result.gatewayBefore) / 1e6, 1)],

@@ -8,7 +8,7 @@ struct ImportOptions: Sendable {
       --rows N   rows of the file (1000000)
 
     A file is imported by POST /api/v1/leads/import into a stack of its own, as for the other figures; then the same
-    documents are inserted by insertMany, which is the floor. The exit code is 0 when every number adds up.
+    documents are inserted as they are, which is the floor. The exit code is 0 when every number adds up.
     """
 
   /// - Returns: nil when help was asked for.

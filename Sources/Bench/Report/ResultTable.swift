@@ -23,7 +23,7 @@ struct ResultTable {
       rows.append(["bulk leads/s", fixed(bulk.perSecond, 0), span(Reference.bulkLeads)])
     }
     if let floor = results.floor, let ratio = results.bulkRatio {
-      rows.append(["  the floor: insertMany of the same", fixed(floor.perSecond, 0), ""])
+      rows.append(["  the floor: a raw insert of the same", fixed(floor.perSecond, 0), ""])
       rows.append(["  bulk : floor", fixed(ratio, 2), ""])
     }
     if let campaign = results.campaign {
@@ -51,7 +51,7 @@ struct ResultTable {
   private var processes: [String] {
     var rows = [
       [
-        "CPU µs, peak MB", "a lead, bulk", "insertMany", "a message", "reference", "peak MB", "a receipt", "peak MB",
+        "CPU µs, peak MB", "a lead, bulk", "raw insert", "a message", "reference", "peak MB", "a receipt", "peak MB",
       ]
     ]
     let names = results.campaign?.uses.map(\.name) ?? []
@@ -91,7 +91,7 @@ struct ResultTable {
 
   private var remarks: [String] {
     let uses: [(String, MachineUse?)] = [
-      ("bulk", results.bulk?.machine), ("insertMany", results.floor?.machine), ("campaign", results.campaign?.machine),
+      ("bulk", results.bulk?.machine), ("raw insert", results.floor?.machine), ("campaign", results.campaign?.machine),
       ("receipts", results.receipts?.machine),
     ]
     let busy = uses.compactMap { name, use in
