@@ -7,20 +7,14 @@ extension Store {
   /// How old the noted last use of a key may grow before it is noted again.
   public static let lastUseResolution = Duration.seconds(60)
 
-  /// Stores a new key.
-  ///
-  /// - Throws: `MongoError` of kind `.duplicateKey` when its prefix is taken: make another.
-  public func createAPIKey(_ key: APIKey) async throws {
-    try await mongo.withConnection { try $0.insertOne(Collections.apiKeys, key.bson()) }
-  }
-
-  /// Stores a key that may have been stored before under the same id, by an attempt whose answer, and with it the secret,
-  /// nobody has got: what is stored becomes the new secret's.
+  /// Stores a new key. One that is there under the same id was made by an attempt whose answer, and with it the secret, nobody
+  /// has got: it becomes the new secret's.
   ///
   /// - Returns: the key as it is stored.
   /// - Throws: `MongoError` of kind `.duplicateKey` when its prefix is taken: make another. `StoreError.conflict` when it
   ///   has been used or revoked since.
-  public func recreateAPIKey(_ key: APIKey) async throws -> APIKey {
+  @discardableResult
+  public func createAPIKey(_ key: APIKey) async throws -> APIKey {
     try await mongo.withConnection { connection in
       do {
         try connection.insertOne(Collections.apiKeys, key.bson())

@@ -115,25 +115,21 @@ private struct LeadUpsert {
   private func stored(_ open: [Int], byID: Bool, _ connection: MongoConnection) throws -> [Lead] {
     let options = wasCutOff ? LeadUpsert.durable : LeadUpsert.newest
     var leads: [ObjectID: Lead] = [:]
-    let emails = open.flatMap { rows[batch[$0]].emails }
-    for start in stride(from: 0, to: emails.count, by: LeadUpsert.queryLimit) {
-      let some = emails[start..<min(start + LeadUpsert.queryLimit, emails.count)]
-      var filter = BSONDocument()
-      filter.appendDocument("emails") { $0.append("$in", strings: Array(some)) }
+    func find(_ filter: BSONDocument) throws {
       try connection.find(Collections.leads, filter, options) { document in
         let lead = try Lead(bson: document)
         leads[lead.id] = lead
         return .more
       }
     }
-    if byID {
-      let made: BSONDocument = ["_id": ["$in": .array(open.map { .objectID(ids[$0]) })]]
-      try connection.find(Collections.leads, made, options) { document in
-        let lead = try Lead(bson: document)
-        leads[lead.id] = lead
-        return .more
-      }
+    let emails = open.flatMap { rows[batch[$0]].emails }
+    for start in stride(from: 0, to: emails.count, by: LeadUpsert.queryLimit) {
+      let some = emails[start..<min(start + LeadUpsert.queryLimit, emails.count)]
+      var filter = BSONDocument()
+      filter.appendDocument("emails") { $0.append("$in", strings: Array(some)) }
+      try find(filter)
     }
+    if byID { try find(["_id": ["$in": .array(open.map { .objectID(ids[$0]) })]]) }
     return Array(leads.values)
   }
 

@@ -3,7 +3,7 @@ import CCrypto
 /// AES-256 in Galois/Counter Mode (NIST SP 800-38D): nobody without the key can read or change what is sealed.
 public enum AESGCM {
   /// Bytes of a key.
-  public static let keySize = 32
+  private static let keySize = 32
   private static let nonceSize = 12
   private static let tagSize = 16
 

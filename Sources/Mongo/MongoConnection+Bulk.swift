@@ -198,6 +198,10 @@ extension MongoConnection {
 }
 
 extension ArraySlice<BSONDocument> {
+  /// A command is copied as a whole: bounds what that takes, far below what the server accepts.
+  private static let bytesOfCommand = 8 << 20
+  private static let documentsOfCommand = 10_000
+
   /// Takes as many from the front as one command may carry; one at least.
   fileprivate mutating func popCommandful() -> Self {
     var bytes = 0
@@ -205,7 +209,8 @@ extension ArraySlice<BSONDocument> {
     repeat {
       bytes += self[end].bytes.count
       end += 1
-    } while end < endIndex && end - startIndex < 10_000 && bytes + self[end].bytes.count <= 8 << 20
+    } while end < endIndex && end - startIndex < Self.documentsOfCommand
+      && bytes + self[end].bytes.count <= Self.bytesOfCommand
     defer { self = self[end...] }
     return self[..<end]
   }

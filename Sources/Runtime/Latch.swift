@@ -30,8 +30,12 @@ public final class Latch<Value: Sendable>: Sendable {
   /// - Returns: a task to cancel when nobody waits for the value any more.
   public func set(_ value: Value, after time: Duration) -> Task<Void, Never> {
     Task {
-      guard (try? await Task.sleep(for: time)) != nil else { return }
-      set(value)
+      do {
+        try await Task.sleep(for: time)
+        set(value)
+      } catch {
+        // Called off: a sleep fails in no other way.
+      }
     }
   }
 

@@ -50,11 +50,7 @@ struct APIKeyHandlers: Sendable {
       let secret = APIKeySecret()
       var key = input.newKey(secret, by: request.caller.name, at: now, id: request.effectID)
       do {
-        if request.isRetry {
-          key = try await gateway.store.recreateAPIKey(key)
-        } else {
-          try await gateway.store.createAPIKey(key)
-        }
+        key = try await gateway.store.createAPIKey(key)
       } catch let error as MongoError where error.isDuplicateKey && attempt < APIKeyHandlers.attempts {
         continue
       }

@@ -5,22 +5,10 @@ import Synchronization
 /// `minicrm-bench idle`: what a gateway's answers take while thousands of connections do nothing, beside what they take
 /// without them, in one run.
 struct IdleBenchmark: Sendable {
-  /// Times of one kind of request, in milliseconds.
-  private struct Times {
-    let median: Double
-    let p99: Double
-
-    init(_ durations: [Duration]) {
-      let sorted = durations.map { $0 / .milliseconds(1) }.sorted()
-      median = sorted[sorted.count / 2]
-      p99 = sorted[min(sorted.count - 1, sorted.count * 99 / 100)]
-    }
-  }
-
-  /// Of each kind of request.
+  /// Times of each kind of request, in milliseconds.
   private struct Round {
-    let without: [Times]
-    let with: [Times]
+    let without: [Samples]
+    let with: [Samples]
   }
 
   /// Connections that the measured requests come on.
@@ -42,17 +30,15 @@ struct IdleBenchmark: Sendable {
     var rounds: [Round] = []
     var open = options.connections
     for number in 1...options.rounds {
-      var without: [Times] = []
-      for kind in Self.kinds { without.append(try await times(kind, running, client, count: options.requests)) }
+      let without = try await timesOfEach(running, client)
       let idle = try IdleConnections(options.connections, port: port)
-      var with: [Times] = []
-      for kind in Self.kinds { with.append(try await times(kind, running, client, count: options.requests)) }
+      let with = try await timesOfEach(running, client)
       open = min(open, idle.open)
       idle.close()
       // The gateway closes its ends, too, before it is measured alone again.
       try await Task.sleep(for: .seconds(2))
       rounds.append(Round(without: without, with: with))
-      let ratios = Self.kinds.indices.map { Self.text(with[$0].p99 / without[$0].p99) }
+      let ratios = zip(with, without).map { fixed($0.quantile(0.99) / $1.quantile(0.99), 2) }
       console.progress("round \(number): p99 \(ratios.joined(separator: " and ")) times that without idle connections")
     }
     await client.close()
@@ -64,15 +50,10 @@ struct IdleBenchmark: Sendable {
   private func report(_ rounds: [Round]) -> [String] {
     let rows = Self.kinds.indices.map { kind in
       let (without, with) = (rounds.map { $0.without[kind] }, rounds.map { $0.with[kind] })
-      let ratios = zip(with, without).map { $0.p99 / $1.p99 }
-      let alone = without.map(\.p99)
-      return [
-        "GET \(Self.kinds[kind])",
-        Self.text(Self.median(without.map(\.median))), Self.text(Self.median(with.map(\.median))),
-        Self.text(Self.median(alone)), Self.text(Self.median(with.map(\.p99))), Self.text(Self.median(ratios)),
-        "\(Self.text(ratios.min() ?? 0))–\(Self.text(ratios.max() ?? 0))",
-        "\(Self.text(alone.min() ?? 0))–\(Self.text(alone.max() ?? 0))",
-      ]
+      let (alone, beside) = (without.map { $0.quantile(0.99) }, with.map { $0.quantile(0.99) })
+      let ratios = zip(beside, alone).map { $0 / $1 }
+      let medians = [without.map(\.median), with.map(\.median), alone, beside, ratios].map { Samples($0).median }
+      return ["GET \(Self.kinds[kind])"] + medians.map { fixed($0, 2) } + [Self.range(ratios), Self.range(alone)]
     }
     return [
       "\(grouped(options.connections)) idle connections, \(rounds.count) rounds of \(grouped(options.requests)) requests of each "
@@ -83,21 +64,27 @@ struct IdleBenchmark: Sendable {
         [["", "median", "beside", "p99", "beside", "median ratio of p99", "ratios", "p99 without, range"]] + rows)
   }
 
-  private static func median(_ numbers: [Double]) -> Double { numbers.sorted()[numbers.count / 2] }
+  private static func range(_ numbers: [Double]) -> String {
+    "\(fixed(numbers.min() ?? .nan, 2))–\(fixed(numbers.max() ?? .nan, 2))"
+  }
+
+  private func timesOfEach(_ running: RunningStack, _ client: HTTPClient) async throws -> [Samples] {
+    var all: [Samples] = []
+    for kind in Self.kinds { all.append(try await times(kind, running, client, count: options.requests)) }
+    return all
+  }
 
   private func times(
     _ path: String, _ running: RunningStack, _ client: HTTPClient, count: Int
-  ) async throws -> Times {
-    let durations = Mutex<[Duration]>([])
+  ) async throws -> Samples {
+    let samples = Mutex(Samples())
     try await concurrently(count, workers: Self.workers) { _ in
       let asked = ContinuousClock.now
       let answer = try await client.execute(HTTPClientRequest(.get, running.baseURL + path))
       let duration = asked.duration(to: .now)
       guard answer.status == 200 else { throw BenchError("GET \(path) was answered \(answer.status)") }
-      durations.withLock { $0.append(duration) }
+      samples.withLock { $0.add(duration / .milliseconds(1)) }
     }
-    return Times(durations.withLock { $0 })
+    return samples.withLock { $0 }
   }
-
-  private static func text(_ number: Double) -> String { String(format: "%.2f", number) }
 }

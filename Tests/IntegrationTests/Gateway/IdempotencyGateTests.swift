@@ -9,10 +9,13 @@ import Testing
 /// What is remembered of a request under its `Idempotency-Key`, however the request ends.
 @Suite struct IdempotencyGateTests {
   private static func run(
-    _ harness: GatewayHarness, _ handler: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
+    _ harness: GatewayHarness, sealed: Bool = false,
+    _ handler: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
   ) async throws -> HTTPResponse {
-    let request = APIRequest(try HTTPRequest(.post, "/api/v1/leads", body: Array("{}".utf8)), log: harness.gateway.log)
-    return try await harness.gateway.idempotencyGate(lease: .seconds(60)).run("k", request, sealed: false, handler)
+    let http = try HTTPRequest(.post, "/api/v1/leads", body: Array("{}".utf8))
+    let request = APIRequest(http, log: harness.gateway.log)
+    let gate = harness.gateway.idempotencyGate(lease: .seconds(60))
+    return try await gate.run("k\(sealed)", request, sealed: sealed, handler)
   }
 
   private static func cancelThisTask() { withUnsafeCurrentTask { $0?.cancel() } }
@@ -51,6 +54,22 @@ import Testing
       }
       #expect(again.status == 200 && again.headers[IdempotencyGate.replayedHeader] == nil)
       #expect(ids.withLock { $0.count == 2 && $0[0] == $0[1] })
+    }
+  }
+
+  /// MongoDB goes away between the effect and the keeping of the answer.
+  @Test func aSecretThatCouldNotBeKeptIsNotGivenOut() async throws {
+    try await GatewayHarness.with { harness in
+      for (isSealed, status) in [(false, 201), (true, 503)] {
+        let other = try await GatewayHarness(database: harness.database)
+        let answer = try await Self.run(other, sealed: isSealed) { _ in
+          await other.store.mongo.close()
+          return HTTPResponse(status: 201, body: .bytes(Array("secret".utf8)))
+        }
+        #expect(answer.status == status)
+        #expect(answer.bytes?.contains("secret".utf8) == !isSealed)
+        await other.close()
+      }
     }
   }
 

@@ -2,7 +2,9 @@ import Foundation
 
 /// Times of the same thing, measured again and again.
 struct Samples: Sendable {
-  private(set) var values: [Double] = []
+  private(set) var values: [Double]
+
+  init(_ values: [Double] = []) { self.values = values }
 
   mutating func add(_ value: Double) { values.append(value) }
 
